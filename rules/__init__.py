@@ -1,0 +1,1 @@
+"""The starter policies and the sample catalogue that `merx demo` runs on."""
