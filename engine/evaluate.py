@@ -1,0 +1,149 @@
+"""A frame of products comes in; a frame of outcomes goes out, one row a product, in the same order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from merx.engine import columns
+from merx.engine.assign import Assignment, assign
+from merx.engine.measure import Bound
+from merx.engine.prepare import Decided, Prepared
+
+SCHEMA: dict[str, pl.DataType] = {
+    "price": pl.Decimal(38, 2),
+    "sale_price": pl.Decimal(38, 2),
+    "currency": pl.String(),
+    "quantity": pl.Int64(),
+    "main_image": pl.String(),
+    "images": pl.List(pl.String),
+}
+"""The type of a standard outcome that no policy sets."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The outcome of one program over some rows (None: all of them)."""
+
+    rows: pl.Series | None
+    outcome: columns.Outcome
+
+
+def evaluate(prepared: Prepared, frame: pl.DataFrame) -> pl.DataFrame:
+    """Listing, status, reasons and outcomes of every product.
+
+    frame: a snapshot's, conforming to the schema that the rules were checked against.
+    Returns sku, listing, status, reasons (list of texts), then `prepared.outcomes`; amounts are Decimal, `quantity` is
+    Int64, what nothing sets or what is held is null.
+    """
+    bound = columns.bind(frame)
+    assignment = assign(prepared, bound)
+    parts: dict[str, list[_Part]] = {}
+    for kind in prepared.kinds:
+        parts[kind] = _run_kind(kind, assignment, prepared, bound)
+    height = frame.height
+    values = _merge_values(prepared, parts, height)
+    held = [
+        _scatter([(part.rows, part.outcome.reasons) for part in found], height) for found in parts.values() if found
+    ]
+    reasons, is_held = _reasons(assignment, held, height)
+    listed = assignment.listed
+    status = pl.when(is_held).then(pl.lit("held")).when(listed).then(pl.lit("ready")).otherwise(pl.lit("unlisted"))
+    head = pl.select(
+        frame["sku"].cast(pl.String).alias("sku"), assignment.titles.alias("listing"), status.alias("status"),
+        reasons.alias("reasons"),
+    ) if height else _empty_head()  # fmt: skip
+    return pl.concat([head, values], how="horizontal") if values.width else head
+
+
+def _empty_head() -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={"sku": pl.String, "listing": pl.String, "status": pl.String, "reasons": pl.List(pl.String)}
+    )
+
+
+def _run_kind(kind: str, assignment: Assignment, prepared: Prepared, bound: Bound) -> list[_Part]:
+    by_policy: dict[str, tuple[Decided, list[int]]] = {}
+    for index, taker in enumerate(assignment.takers):
+        if kind in taker.decided:
+            decided = taker.decided[kind]
+            by_policy.setdefault(decided.policy.title, (decided, []))[1].append(index)
+    parts = []
+    for decided, indices in by_policy.values():
+        asked = assignment.taken(indices)
+        count = asked.sum()
+        # Taking out most of the rows, and putting them back, costs more than computing the others for nothing.
+        if count * 2 >= asked.len():
+            mask = None if count == asked.len() else asked
+            parts.append(_Part(None, columns.run(decided.program, bound, today=prepared.day, asked=mask)))
+        elif count:
+            rows = asked.arg_true()
+            parts.append(_Part(rows, columns.run(decided.program, bound, today=prepared.day, rows=rows)))
+    return parts
+
+
+def _merge_values(prepared: Prepared, parts: dict[str, list[_Part]], height: int) -> pl.DataFrame:
+    found: dict[str, list[tuple[pl.Series | None, pl.Series]]] = {}
+    for some in parts.values():
+        for part in some:
+            for series in part.outcome.values:
+                found.setdefault(series.name, []).append((part.rows, series))
+    merged = []
+    for name in prepared.outcomes:
+        series = (
+            _scatter(found[name], height) if name in found else pl.Series([None], dtype=SCHEMA.get(name, pl.Null()))
+        )
+        if name not in found:
+            series = series.extend_constant(None, height - 1) if height else series.clear()
+        if name == "quantity" and series.dtype != pl.Int64:
+            series = series.cast(pl.Int64)
+        if name in SCHEMA and series.null_count() == height:
+            series = series.cast(SCHEMA[name])
+        merged.append(series.alias(name))
+    return pl.DataFrame(merged)
+
+
+def _scatter(pieces: list[tuple[pl.Series | None, pl.Series]], height: int) -> pl.Series:
+    """One column of `height` rows from values at their row numbers (None: every row); null where there is none."""
+    if len(pieces) == 1 and pieces[0][0] is None:
+        return pieces[0][1]
+    scales = [piece.dtype.scale for _, piece in pieces if isinstance(piece.dtype, pl.Decimal)]
+    kept = [piece.cast(pl.Decimal(38, max(scales))) if scales else piece for _, piece in pieces]
+    values = pl.concat([piece.alias("value") for piece in kept]) if len({p.dtype for p in kept}) == 1 else _widen(kept)
+    at = pl.Series("at", [None], dtype=pl.UInt32).new_from_index(0, height)
+    start = 0
+    # What computed every row goes first, so that the rows of the others win.
+    for rows, piece in zip([rows for rows, _ in pieces], kept, strict=True):
+        places = pl.int_range(start, start + piece.len(), dtype=pl.UInt32, eager=True)
+        if rows is None:
+            at = places.zip_with(piece.is_not_null(), at)
+        else:
+            at = at.scatter(rows, places)
+        start += piece.len()
+    return values.rechunk().gather(at)
+
+
+def _widen(pieces: list[pl.Series]) -> pl.Series:
+    return pl.concat([piece.to_frame("value") for piece in pieces], how="vertical_relaxed")["value"]
+
+
+def _reasons(assignment: Assignment, held: list[pl.Series], height: int) -> tuple[pl.Series, pl.Series]:
+    """The reasons of each row as a list, and whether there is one."""
+    nothing = pl.Series("reasons", [[]], dtype=pl.List(pl.String))
+    some = [series for series in held if series.null_count() < height]
+    if not some and assignment.reasons is None:
+        return nothing.new_from_index(0, height), pl.Series([False]).new_from_index(0, height)
+    told = {f"held{index}": series for index, series in enumerate(some)}
+    lists = [pl.concat_list(name) for name in told]
+    if assignment.reasons is not None:
+        told = {"listing": assignment.reasons, **told}
+        lists.insert(0, pl.col("listing").fill_null(pl.lit([], dtype=pl.List(pl.String))))
+    table = pl.DataFrame(told)
+    is_held = table.select(pl.any_horizontal(pl.all().is_not_null()).alias("held"))["held"]
+    rows = is_held.arg_true()
+    texts = table[rows].select(pl.concat_list(lists).list.drop_nulls().alias("reasons")).to_series()
+    at = pl.Series("at", [0], dtype=pl.UInt32).new_from_index(0, height)
+    at = at.scatter(rows, pl.int_range(1, rows.len() + 1, dtype=pl.UInt32, eager=True))
+    # Taking rows out of a list column of several chunks is twenty times slower.
+    return pl.concat([nothing, texts], rechunk=True).gather(at), is_held
