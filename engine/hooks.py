@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
+from pydantic import BaseModel, ConfigDict
 
+from merx.engine.marketplace import Connect
 from merx.engine.policy import Bounds, PolicyType
 from merx.engine.types import Type, Value
 
@@ -81,15 +83,28 @@ class Status:
     state: str
 
 
+class AccountOptions(BaseModel):
+    """What merx.toml may say of an account of a connector, under `[accounts.TITLE]`. A connector with options of its own
+    has a subclass; a secret among them is a `merx.engine.secret.Secret`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Marketplace:
-    """What a marketplace knows, for checking. carriers: service names its shipments may have; empty is any."""
+    """What a marketplace knows, for checking, and how to talk with it.
+
+    carriers: service names its shipments may have; empty is any. options: of its accounts in merx.toml.
+    connect: opens an account (see `merx.engine.marketplace`); None for a vocabulary alone.
+    """
 
     name: str
     doc: str
     statuses: tuple[Status, ...] = ()
     carriers: tuple[str, ...] = ()
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    options: type[AccountOptions] = AccountOptions
+    connect: Connect | None = None
 
 
 @dataclass(frozen=True, slots=True)

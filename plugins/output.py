@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from merx.engine.diagnostic import Diagnostic
+from merx.engine.durable import replacing
 from merx.plugins.terminal import Stop, report
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def write(content: Callable[[IO[bytes]], object], output: Path | None) -> None:
         return
     assert output is not None
     try:
-        with _replacing(output) as stream:
+        with replacing(output) as stream:
             content(stream)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -144,38 +145,3 @@ def _advice(output: Path, error: OSError) -> str | None:
     if not output.parent.exists():
         return f"make the folder first: `mkdir -p {output.parent}`"
     return "name a file in the directory" if isinstance(error, IsADirectoryError) else None
-
-
-@contextlib.contextmanager
-def _replacing(output: Path) -> Iterator[IO[bytes]]:
-    """A file beside `output` that takes its place, synced, when the body is through, and vanishes when it is not."""
-    target = Path(os.path.realpath(output))
-    if target.is_dir():
-        raise IsADirectoryError(21, "it is a directory", str(output))
-    if target.exists() and not target.is_file():
-        # A device or a named pipe is written to, not replaced.
-        with target.open("wb") as stream:
-            yield stream
-        return
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("xb") as stream:
-            if target.exists():
-                os.chmod(beside, target.stat().st_mode & 0o777)
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, target)
-        _sync_folder(target.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    # The new name is on disk only when the folder is; some systems cannot open one.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

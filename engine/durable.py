@@ -1,0 +1,49 @@
+"""A file's new content comes in; the file holds all of it or what it held before, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+PARTIAL = ".tmp"
+"""How the name of a file ends that is not yet whole."""
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path` that takes its place, synced, when the body is through, and vanishes when it is not.
+
+    A device or a named pipe is written to, not replaced. Raises OSError.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(21, "it is a directory", str(path))
+    if target.exists() and not target.is_file():
+        with target.open("wb") as stream:
+            yield stream
+        return
+    beside = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+    try:
+        with beside.open("wb") as stream:
+            if target.exists():
+                os.chmod(beside, target.stat().st_mode & 0o777)
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, target)
+        sync_folder(target.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """A new name is on disk only when its folder is; some systems cannot open one."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
