@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from merx.engine.blocks import is_currency
 from merx.engine.diagnostic import Diagnostic, PolicyError, did_you_mean
@@ -71,6 +71,25 @@ class Store(_Model):
     )
 
 
+def _share(given: object) -> Decimal:
+    if not isinstance(given, str) or re.fullmatch(r"\d{1,6}(\.\d{1,6})?%", given, re.ASCII) is None:
+        raise ValueError('a share is written `"20%"`')
+    return Decimal(given[:-1]) / 100
+
+
+Share = Annotated[Decimal, BeforeValidator(_share)]
+
+
+class Safety(_Model):
+    """What `merx apply` refuses to send unless `--allow` names it. First publications do not count."""
+
+    max_changed: Share | None = Field(
+        default=None, description="How many of the published products may change at once."
+    )
+    max_price_move: Share | None = Field(default=None, description="How far one product's price may move.")
+    max_held: Share | None = Field(default=None, description="How many of the published products may be held.")
+
+
 class Contents(_Model):
     """What may stand in merx.toml."""
 
@@ -82,16 +101,30 @@ class Contents(_Model):
         default=None, description="Of the prices, where the product file does not tell."
     )
     store: Store = Store()
+    safety: Safety = Safety()
+    accounts: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="What the connector of each account of the rules is told."
+    )
+
+
+SECTIONS: Mapping[str, type[_Model]] = {"store": Store, "safety": Safety}
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with a merx.toml. rules, products: paths, relative to the working directory where they lie in it."""
+    """A folder with a merx.toml. rules, products: paths, relative to the working directory where they lie in it.
+
+    accounts: title → what the file says of it, to be read by its connector's own model (`merx.engine.accounts`).
+    source: the file's text, for diagnostics about these.
+    """
 
     folder: Path
     rules: tuple[Path, ...]
     products: Path | None
     settings: StoreSettings
+    safety: Safety
+    accounts: Mapping[str, Mapping[str, Any]]
+    source: Source
 
 
 def find_project(start: Path) -> Project | None:
@@ -113,7 +146,8 @@ def _read(folder: Path, start: Path) -> Project:
     contents = _contents(source)
     products = None if contents.products is None else _seen_from(folder / contents.products, start)
     settings = StoreSettings(currency=contents.currency, **dict(contents.store))
-    return Project(folder, tuple(_seen_from(folder / one, start) for one in contents.rules), products, settings)
+    rules = tuple(_seen_from(folder / one, start) for one in contents.rules)
+    return Project(folder, rules, products, settings, contents.safety, contents.accounts, source)
 
 
 def _seen_from(path: Path, start: Path) -> Path:
@@ -141,8 +175,40 @@ def _contents(source: Source) -> Contents:
     try:
         return Contents.model_validate(raw)
     except ValidationError as error:
-        found = sorted(_problems(source, error), key=lambda one: one.span.start if one.span else 0)
-        raise PolicyError(found) from None
+        raise PolicyError(_in_order(_problems(source, error))) from None
+
+
+def _in_order(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    return sorted(problems, key=lambda one: one.span.start if one.span else 0)
+
+
+_Options = TypeVar("_Options", bound=BaseModel)
+
+
+def account_options(project: Project, title: str, model: type[_Options]) -> _Options:
+    """What merx.toml says of an account, as its connector reads it.
+
+    Raises PolicyError (M711, M712) with everything that is wrong there.
+    """
+    try:
+        return model.model_validate(dict(project.accounts.get(title, {})))
+    except ValidationError as error:
+        raise PolicyError(_in_order(_option_problems(project.source, title, model, error))) from None
+
+
+def _option_problems(
+    source: Source, title: str, model: type[BaseModel], error: ValidationError
+) -> Iterator[Diagnostic]:
+    for found in error.errors():
+        key = str(found["loc"][0])
+        path = ("accounts", title, key)
+        span = span_of(source, path)
+        if found["type"] == "extra_forbidden" and len(found["loc"]) == 1:
+            known = model.model_fields
+            help = did_you_mean(key, known) or f"the settings are {', '.join(known) or 'none'}"
+            yield Diagnostic("M711", "error", f"the account `{title}` has no setting `{key}`", span, help)
+        else:
+            yield Diagnostic("M712", "error", f"`{key}` of `{title}` cannot be used", span, _wanted(found))
 
 
 def _not_toml(source: Source, error: Exception) -> Diagnostic:
@@ -156,6 +222,12 @@ def _not_toml(source: Source, error: Exception) -> Diagnostic:
     message = f"this is not TOML: {message[:1].lower()}{message[1:]}"
     help = "texts stand in double quotes, and a setting is `name = value`"
     return Diagnostic("M710", "error", message, Span(source, offset, offset + 1), help)
+
+
+def _wanted(found: Any) -> str:
+    if found["type"] in {"value_error", "assertion_error"}:
+        return str(found["ctx"]["error"])
+    return f"it is {_WANTED.get(found['type'], found['msg'].lower())}"
 
 
 _WANTED = {
@@ -178,47 +250,65 @@ def _problems(source: Source, error: ValidationError) -> Iterator[Diagnostic]:
         if keys in seen:
             continue
         seen.add(keys)
-        span = _span(source, keys)
+        span = span_of(source, keys)
         name = ".".join(keys)
         if found["type"] == "extra_forbidden":
-            known = (Store if keys[0] == "store" and len(keys) > 1 else Contents).model_fields
+            known = (SECTIONS[keys[0]] if keys[0] in SECTIONS and len(keys) > 1 else Contents).model_fields
             help = did_you_mean(keys[-1], known) or _elsewhere(keys[-1]) or f"the settings are {', '.join(known)}"
             yield Diagnostic("M711", "error", f"merx.toml has no setting `{name}`", span, help)
-        elif found["type"] == "value_error":
-            yield Diagnostic("M712", "error", f"`{name}` cannot be used", span, str(found["ctx"]["error"]))
         else:
-            wanted = "a number" if keys[-1] == "min_qty" else _WANTED.get(found["type"], found["msg"].lower())
-            yield Diagnostic("M712", "error", f"`{name}` cannot be used", span, f"it is {wanted}")
+            wanted = _wanted(found)
+            if keys[-1] == "min_qty" and found["type"] != "value_error":
+                wanted = "it is a number"
+            elif keys[0] == "accounts":
+                wanted = 'an account is a section: `[accounts."TITLE"]` on a line of its own'
+            yield Diagnostic("M712", "error", f"`{name}` cannot be used", span, wanted)
 
 
 def _keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
     """The names that lead to a setting, without pydantic's own marks of list elements and alternatives."""
     keys = [str(location[0])]
-    fields: Mapping[str, Any] = Store.model_fields if keys == ["store"] else {}
-    if len(location) > 1 and keys == ["store"] and (location[1] in fields or len(location) == 2):
+    fields: Mapping[str, Any] = SECTIONS[keys[0]].model_fields if keys[0] in SECTIONS else {}
+    if len(location) > 1 and keys[0] in SECTIONS and (location[1] in fields or len(location) == 2):
         keys.append(str(location[1]))
     return tuple(keys)
 
 
 def _elsewhere(key: str) -> str | None:
-    if key in Store.model_fields:
-        return f"`{key}` belongs into the section `[store]`"
+    for section, model in SECTIONS.items():
+        if key in model.model_fields:
+            return f"`{key}` belongs into the section `[{section}]`"
     return f"`{key}` stands above the first section" if key in Contents.model_fields else None
 
 
-def _span(source: Source, keys: tuple[str, ...]) -> Span | None:
-    """Where the setting stands: its line, from the name to the end; the section's head where that is all there is."""
-    section = ""
+def span_of(source: Source, keys: tuple[str, ...]) -> Span | None:
+    """Where a setting stands: its line, from the name to the end; the section's head where that is all there is."""
+    section: tuple[str, ...] = ()
+    head: Span | None = None
     start = 0
     for line in source.text.splitlines(keepends=True):
-        if head := re.match(r"\s*\[+\s*([\w.-]+)\s*\]+", line):
-            section = head[1]
-            if keys == tuple(section.split("."))[: len(keys)]:
-                return Span(source, start + head.start(1), start + head.end(1))
-        elif setting := re.match(r"\s*([\w.\"'-]+)\s*=\s*", line):
-            name = setting[1].replace('"', "").replace("'", "")
-            path = (*section.split("."), *name.split(".")) if section else tuple(name.split("."))
-            if path == keys or path[: len(keys)] == keys or keys[: len(path)] == path:
-                return Span(source, start + setting.start(1), start + len(line.rstrip()))
+        if found := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            section = _dotted(found[1])
+            span = Span(source, start + found.start(1), start + found.end(1))
+            if keys == section[: len(keys)]:
+                return span
+            head = span if section and keys[: len(section)] == section else head
+        elif found := re.match(r"\s*([\w.\"' -]+?)\s*=\s*", line):
+            path = (*section, *_dotted(found[1]))
+            if path[: len(keys)] == keys or keys[: len(path)] == path:
+                return Span(source, start + found.start(1), start + len(line.rstrip()))
         start += len(line)
-    return None
+    return head
+
+
+def _dotted(text: str) -> tuple[str, ...]:
+    """The names of a key such as `accounts."one shop"`."""
+    try:
+        found: Any = tomllib.loads(f"{text} = 0")
+    except tomllib.TOMLDecodeError:
+        return (text,)
+    names: list[str] = []
+    while isinstance(found, dict):
+        [(name, found)] = found.items()
+        names.append(name)
+    return tuple(names)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from merx.engine.diagnostic import Diagnostic, PolicyError
-from merx.engine.project import find_project
+from merx.engine.hooks import AccountOptions
+from merx.engine.project import account_options, find_project
+from merx.engine.secret import Secret
 from merx.engine.snapshot import StoreSettings
 
 
@@ -148,3 +150,76 @@ def test_a_directory_of_that_name_is_told(tmp_path: Path):
         find_project(tmp_path)
 
     assert [one.code for one in caught.value.diagnostics] == ["M713"]
+
+
+# --- safety and accounts
+
+
+def test_safety_rails_are_shares(tmp_path: Path):
+    (tmp_path / "merx.toml").write_text('[safety]\nmax_changed = "20%"\nmax_price_move = "12.5%"\n')
+
+    project = find_project(tmp_path)
+
+    assert project is not None
+    assert (project.safety.max_changed, project.safety.max_price_move, project.safety.max_held) == (
+        Decimal("0.2"),
+        Decimal("0.125"),
+        None,
+    )
+
+
+@pytest.mark.parametrize("value", ['"20"', "20", "0.2", '"-5%"', '"many%"'])
+def test_a_rail_that_is_no_share_is_told(tmp_path: Path, value: str):
+    [problem] = problems(tmp_path, f"[safety]\nmax_held = {value}\n")
+
+    assert told(problem) == ("M712", f"max_held = {value}", 'a share is written `"20%"`')
+
+
+class Options(AccountOptions):
+    address: str | None = None
+    token: Secret | None = None
+
+
+def account(folder: Path, text: str) -> Options:
+    (folder / "merx.toml").write_text(text)
+    project = find_project(folder)
+    assert project is not None
+    return account_options(project, "my shop", Options)
+
+
+def test_a_secret_is_named_and_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    options = account(tmp_path, '[accounts."my shop"]\ntoken = { env = "SHOP_TOKEN" }\n')
+
+    assert options.token is not None
+    assert options.token.read(tmp_path) == "s3cret"
+    assert "s3cret" not in repr(options)
+
+
+@pytest.mark.parametrize(
+    ("text", "underlined", "help"),
+    [
+        ('token = "s3cret"', 'token = "s3cret"', "a secret does not stand here"),
+        ("token = { env = 'A', file = 'b' }", "token = { env = 'A', file = 'b' }", "it is read from one place"),
+        ("adress = 'x'", "adress = 'x'", "did you mean `address`?"),
+        ("address = 5", "address = 5", "it is a text in double quotes"),
+    ],
+)
+def test_a_fault_of_an_account_is_underlined(tmp_path: Path, text: str, underlined: str, help: str):
+    with pytest.raises(PolicyError) as caught:
+        account(tmp_path, f'[accounts."my shop"]\n{text}\n')
+    [problem] = caught.value.diagnostics
+
+    assert problem.span is not None
+    assert problem.span.text == underlined
+    assert (problem.help or "").startswith(help)
+
+
+def test_a_secret_that_is_not_set_is_told_by_the_variables_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    options = account(tmp_path, '[accounts."my shop"]\ntoken = { env = "SHOP_TOKEN" }\n')
+
+    assert options.token is not None
+    with pytest.raises(PolicyError) as caught:
+        options.token.read(tmp_path)
+    assert caught.value.diagnostics[0].message == "the environment variable `SHOP_TOKEN` is not set"
