@@ -24,10 +24,15 @@ SCHEMA: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """The outcome of one program over some rows (None: all of them)."""
+    """The outcome of one program over some rows (None: all of them). asked: the rows of the products it decides."""
 
     rows: pl.Series | None
     outcome: columns.Outcome
+    asked: pl.Series
+
+
+DECIDED = "decided:"
+"""What stands before the kind of policy in the names of the columns that `evaluate_for_plan` adds."""
 
 
 def evaluate(prepared: Prepared, frame: pl.DataFrame) -> pl.DataFrame:
@@ -37,6 +42,29 @@ def evaluate(prepared: Prepared, frame: pl.DataFrame) -> pl.DataFrame:
     Returns sku, listing, status, reasons (list of texts), then `prepared.outcomes`; amounts are Decimal, `quantity` is
     Int64, what nothing sets or what is held is null.
     """
+    return _evaluate(prepared, frame)[0]
+
+
+def evaluate_for_plan(prepared: Prepared, frame: pl.DataFrame) -> pl.DataFrame:
+    """The same, and for each kind of policy a flag column `decided:KIND`: whether a policy of that kind decided the
+    product and nothing holds it. A null outcome that is decided is no value; one that is not says nothing."""
+    outcomes, parts = _evaluate(prepared, frame)
+    flags = []
+    for kind, found in parts.items():
+        decided = pl.Series([False]).new_from_index(0, frame.height)
+        for part in found:
+            free = part.outcome.reasons.is_null()
+            free = (
+                free
+                if part.rows is None
+                else decided.clear().extend_constant(False, frame.height).scatter(part.rows, free)
+            )
+            decided = decided | (free & part.asked)
+        flags.append(decided.alias(f"{DECIDED}{kind}"))
+    return outcomes.with_columns(flags)
+
+
+def _evaluate(prepared: Prepared, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[_Part]]]:
     bound = columns.bind(frame)
     assignment = assign(prepared, bound)
     parts: dict[str, list[_Part]] = {}
@@ -54,7 +82,7 @@ def evaluate(prepared: Prepared, frame: pl.DataFrame) -> pl.DataFrame:
         frame["sku"].cast(pl.String).alias("sku"), assignment.titles.alias("listing"), status.alias("status"),
         reasons.alias("reasons"),
     ) if height else _empty_head()  # fmt: skip
-    return pl.concat([head, values], how="horizontal") if values.width else head
+    return pl.concat([head, values], how="horizontal") if values.width else head, parts
 
 
 def _empty_head() -> pl.DataFrame:
@@ -76,10 +104,10 @@ def _run_kind(kind: str, assignment: Assignment, prepared: Prepared, bound: Boun
         # Taking out most of the rows, and putting them back, costs more than computing the others for nothing.
         if count * 2 >= asked.len():
             mask = None if count == asked.len() else asked
-            parts.append(_Part(None, columns.run(decided.program, bound, today=prepared.day, asked=mask)))
+            parts.append(_Part(None, columns.run(decided.program, bound, today=prepared.day, asked=mask), asked))
         elif count:
             rows = asked.arg_true()
-            parts.append(_Part(rows, columns.run(decided.program, bound, today=prepared.day, rows=rows)))
+            parts.append(_Part(rows, columns.run(decided.program, bound, today=prepared.day, rows=rows), asked))
     return parts
 
 

@@ -43,9 +43,13 @@ class Batch:
     offers: tuple[Offer, ...]
 
 
+UNKNOWN_SKU = "unknown_sku"
+"""The code of a refusal because there is no such listing: of a withdrawal, that is as good as done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An offer that the marketplace does not take. code: its own; message: for the merchant."""
+    """An offer that the marketplace does not take. code: its own, or `UNKNOWN_SKU`; message: for the merchant."""
 
     sku: str
     code: str

@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,9 @@ from merx.engine.diagnostic import Level
 from merx.engine.expression import Attribute, Expression, Program, RoundingMode
 from merx.engine.source import Span
 from merx.engine.types import Type
+
+if TYPE_CHECKING:
+    from merx.engine.publishing import Publishing
 
 RUNNING = "running"
 """The local that each expression of `Changes` reads: the price that the change is applied to."""
@@ -221,4 +224,8 @@ class PolicyType:
 
     def program(self, settings: Any, context: Context) -> Program | None:
         """The expressions that the settings come to; None for a kind that decides nothing about a product."""
+        return None
+
+    def publishing(self, settings: Any) -> Publishing | None:
+        """What the settings say of when and how products are published; None for a kind that says nothing of it."""
         return None

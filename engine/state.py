@@ -38,7 +38,7 @@ def first(db: Database) -> None:
     db.table("snapshots").create(
         {
             "id": text, "file": text, "products": whole, "rows": whole, "rejected": whole,
-            "columns": text, "schema": text, "settings": text, "notes": text,
+            "columns": text, "schema": text, "notes": text,
         },
         pk="id",
     )  # fmt: skip
@@ -49,8 +49,8 @@ def first(db: Database) -> None:
     )
     db.table("accounts").create({"title": text, "serial": whole, "file": text, "at": text}, pk="title")
     db.table("outcomes").create(
-        {"account": text, "snapshot": text, "rules": text, "day": text, "file": text, "at": text},
-        pk="account",
+        {"account": text, "mode": text, "snapshot": text, "rules": text, "day": text, "file": text, "at": text},
+        pk=("account", "mode"),
         foreign_keys=[("snapshot", "snapshots", "id")],
     )
     db.table("plans").create(
