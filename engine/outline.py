@@ -185,7 +185,9 @@ class Outline:
             piece.kind.startswith("unclosed") and ("}" in piece.text or "{" in piece.text)
             for piece in self.pieces[head.start : last]
         )
-        self.unclosed.update(forgotten)
+        # A swallowed end is told with the text that swallowed it, and hides nothing else.
+        if not swallowed:
+            self.unclosed.update(forgotten)
         return Body(end, not open_braces, tuple(forgotten), swallowed)
 
     def left_open(self, open_braces: list[int | None], closer: int) -> list[int]:

@@ -588,6 +588,12 @@ def test_a_damaged_file_gives_a_diagnostic_and_keeps_most_declarations(start: in
     assert len(found) <= 4
 
 
+def test_a_brace_in_a_text_that_is_not_closed_hides_no_mistake() -> None:
+    for written in ('order "o" {\n  carriers { "ups" -> "UPS"  else -{OTHER" }\n}\n', 'r""{"}\n""{'):
+        tree, found = parse_file(Source("any.merx", written))
+        assert tree.partial and found
+
+
 # --- reading
 
 
