@@ -29,7 +29,8 @@ def load_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[tuple[syntax.Fi
     run = _Load()
     for path in paths:
         path = Path(path)
-        if path.is_dir():
+        # Not `Path.is_dir`: it raises for a name that is too long, which `_read` reports.
+        if os.path.isdir(path):
             found = sorted(one for one in path.rglob(f"*{SUFFIX}") if not one.is_dir())
             if not found:
                 run.problems.append(
@@ -52,13 +53,13 @@ def parse_text(text: str, name: str) -> tuple[tuple[syntax.File, ...], tuple[Dia
 
 def _read(path: Path, run: _Load, users: tuple[Path, ...]) -> bool:
     """Reads the file and what it uses; False where it cannot be read at all."""
+    source, problems = read_source(path)
+    if source is None:
+        run.problems += problems
+        return False
     key = path.resolve()
     if key in run.files:
         return True
-    source, problems = read_source(path)
-    run.problems += problems
-    if source is None:
-        return False
     file, problems = parse_file(source)
     run.problems += problems
     run.files[key] = file
@@ -79,8 +80,8 @@ def _follow(use: syntax.Use, path: Path, run: _Load, users: tuple[Path, ...]) ->
             )
         )
         return
-    if not target.is_file():
-        what = "a directory" if target.is_dir() else "not there"
+    if not os.path.isfile(target):
+        what = "a directory" if os.path.isdir(target) else "not there"
         siblings = [one.name for one in target.parent.glob(f"*{SUFFIX}")] if target.parent.is_dir() else []
         help = did_you_mean(target.name, siblings) or "the path is relative to the file that uses it"
         run.problems.append(

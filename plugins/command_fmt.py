@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,7 +70,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
     found: dict[Path, None] = {}
     for path in paths:
-        several = sorted(one for one in path.rglob(f"*{SUFFIX}") if one.is_file()) if path.is_dir() else [path]
+        several = sorted(one for one in path.rglob(f"*{SUFFIX}") if one.is_file()) if os.path.isdir(path) else [path]
         found.update(dict.fromkeys(several))
     return list(found)
 

@@ -101,6 +101,29 @@ def test_small_commands_do_not_load_a_data_frame_library(arguments: list[str]):
     assert subprocess.run([sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["check", "fmt", "test"])
+def test_the_path_of_a_rule_file_that_no_file_can_have_is_a_diagnostic(merx: Callable[..., Said], name: str):
+    said = merx(name, "x" * 5000)
+
+    assert said.code == 1
+    assert said.err.startswith("error[M001]: `xxx")
+
+
+def test_a_path_in_merx_toml_that_no_file_can_have_is_a_diagnostic(merx: Callable[..., Said], tmp_path: Path):
+    (tmp_path / "merx.toml").write_text(r'rules = ["a\u0000b"]', encoding="utf-8")
+
+    said = merx("check")
+
+    assert said.code == 1
+    assert said.err.startswith("error[M001]")
+
+
+def test_a_used_file_whose_name_no_file_can_have_is_not_there(merx: Callable[..., Said], tmp_path: Path):
+    (tmp_path / "rules.merx").write_text(f'use "{"x" * 5000}"', encoding="utf-8")
+
+    assert merx("check", "rules.merx").err.startswith("error[M218]")
+
+
 def test_an_interruption_is_told_in_a_word(merx: Callable[..., Said], monkeypatch: pytest.MonkeyPatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
