@@ -102,7 +102,10 @@ def _value(name: str, value: object) -> Value:
         case datetime.date():
             return value
         case list() | tuple():
-            return tuple(_value(name, one) for one in value)
+            items = tuple(_value(name, one) for one in value if one is not None)
+            if len({type_of(item) for item in items}) > 1:
+                raise _refused(name, "is a list of values of several kinds", "give a list of one: texts, numbers …")
+            return items
         case float():
             raise _refused(name, "is a float, which is not exact", "give a Decimal, an int or a text")
     raise _refused(name, f"is a {type(value).__name__}", "give a text, a number, a flag, a date, a list or None")

@@ -21,6 +21,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from merx.cli import PREFIX, command_line, run
+from merx.engine.eval import evaluate_expression
 
 RULES = """
 pricing "plus ten" { change = +10%  ensure price >= 5 "too cheap" }
@@ -452,6 +453,18 @@ def test_values_that_are_no_json_object_of_values_are_a_diagnostic(merx: Callabl
 
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("error[M724]")
+
+
+@pytest.mark.parametrize("items", ['[1, "b"]', '["1", "b"]', "[1, true]", '["2026-11-27", "b"]'])
+def test_a_given_list_of_several_kinds_of_value_is_a_diagnostic(merx: Callable[..., Said], items: str):
+    said = merx("eval", "x", "--given", f'{{"x": {items}}}')
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("error[M601]: `x` is a list of values of several kinds\n")
+
+
+def test_missing_elements_of_a_given_list_are_left_out():
+    assert evaluate_expression("x", {"x": [None, 2, None]}) == (Decimal(2),)
 
 
 def test_a_given_number_beyond_every_bound_is_a_diagnostic(merx: Callable[..., Said]):
