@@ -60,6 +60,13 @@ def test_the_rule_files_that_come_with_merx_have_nothing_wrong(name: str):
     assert [one.title for one in ruleset.run_tests() if not one.passed] == []
 
 
+def test_the_rule_files_that_come_with_merx_go_together():
+    ruleset, problems = check_paths([RULES])
+
+    assert [str(one) for one in problems] == []
+    assert [one.title for one in ruleset.run_tests() if not one.passed] == []
+
+
 def test_there_is_a_starter_policy_of_each_kind():
     ruleset, _ = check_paths([RULES / "starter.merx"])
 
