@@ -51,7 +51,7 @@ def command(paths: tuple[Path, ...], products: Path | None, currency: str | None
     else:
         report(problems)
         _say_so(problems, len(ruleset.files))
-        if file is None and not ruleset.has_catalog:
+        if file is None and ruleset.files and not ruleset.has_catalog:
             mention(
                 "note: there is no `catalog` block and no product file, so the names and types of attributes were not "
                 "checked: add --products FILE"

@@ -314,6 +314,13 @@ def test_check_without_a_schema_says_what_it_did_not_check(merx: Callable[..., S
     assert "the names and types of attributes were not checked" in said.err
 
 
+def test_check_of_no_file_says_no_more_than_that_there_is_none(merx: Callable[..., Said]):
+    said = merx("check", "absent.merx")
+
+    assert said.code == 1
+    assert said.err.startswith("error[M001]") and "note:" not in said.err
+
+
 def test_check_holds_names_against_the_products(merx: Callable[..., Said], tmp_path: Path):
     (tmp_path / "rules.merx").write_text('listing "x" { assign = colr == "red" }', encoding="utf-8")
     (tmp_path / "products.csv").write_text("sku,color\nA,red\n", encoding="utf-8")
