@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import merx
+from merx.engine.format import format_source
+from merx.engine.parse import read_source
 from merx.engine.policy import PolicyType
 from merx.engine.ruleset import check_paths, check_text
 from merx.plugins.image import Image
@@ -58,6 +60,14 @@ def test_the_rule_files_that_come_with_merx_have_nothing_wrong(name: str):
 
     assert [str(one) for one in problems] == []
     assert [one.title for one in ruleset.run_tests() if not one.passed] == []
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*.merx")), ids=lambda path: path.name)
+def test_the_rule_files_that_come_with_merx_are_laid_out_as_fmt_does(path: Path):
+    source, _ = read_source(path)
+
+    assert source is not None
+    assert format_source(source) == source.text
 
 
 def test_the_rule_files_that_come_with_merx_go_together():
