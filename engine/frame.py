@@ -16,10 +16,11 @@ from merx.engine.types import DATE, FLAG, NUMBER, TEXT, Type, Value, money
 
 def schema_of(frame: pl.DataFrame, currency: str | None, title: str = "products") -> Schema:
     """The schema that a frame tells by itself: standard attributes by their meaning, others by their dtype, each of
-    which may be missing. Columns of types that the language has not (Float among them) are left out."""
+    which may be missing. Columns of types that the language has not are left out; a Float column counts as a number, so
+    that `conform` refuses it by its name where it is read."""
     found: dict[str, Type] = {}
     for name, dtype in frame.schema.items():
-        told = _type_of(dtype)
+        told = NUMBER if dtype.is_float() else _type_of(dtype)
         if told is None:
             continue
         found[name] = standard_type(name, currency) or told.maybe(True)

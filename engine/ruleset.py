@@ -121,14 +121,15 @@ class Ruleset:
         """How one product comes to its outcomes, step by step, and which conditions kept other listings from it.
 
         product: attribute → str, int, Decimal, bool, date, a tuple of these, or None where it is missing.
+        Raises PolicyError where the product does not go with the rules: M601 for a float, by its name.
         """
         bound = self.bind(self._schema_of(product))
         return explain(bound.prepare(as_of, account), product)
 
     def _schema_of(self, product: Mapping[str, Value]) -> Schema:
         told: dict[str, Type] = {
-            name: standard_type(name, self.currency) or type_of(_exact(name, value)).maybe(True)
-            for name, value in product.items()
+            name: standard_type(name, self.currency) or type_of(value).maybe(True)
+            for name, value in ((name, _exact(name, value)) for name, value in product.items())
         }
         for name in STANDARD:
             told.setdefault(name, standard_type(name, self.currency) or type_of(None))

@@ -52,10 +52,10 @@ class Parquet:
         kept, rejects = accepted(frame, range(1, frame.height + 1), {})
         told = schema_of(frame, settings.currency, path.stem)
         types = {**told.attributes, **(declared.attributes if declared is not None else {})}
-        readable = frame.select(name for name in frame.columns if name in told.attributes)
-        left = [f"`{name}` ({frame[name].dtype})" for name in frame.columns if name not in told.attributes]
+        readable = [name for name, dtype in frame.schema.items() if name in told.attributes and not _floats(dtype)]
+        left = [f"`{name}` ({dtype})" for name, dtype in frame.schema.items() if name not in readable]
         notes = (f"columns that rules cannot read are left out: {', '.join(left)}",) if left else ()
-        return finished(path.stem, readable[kept], types, frame.height, rejects, notes, columns)
+        return finished(path.stem, frame.select(readable)[kept], types, frame.height, rejects, notes, columns)
 
 
 def _check_columns(

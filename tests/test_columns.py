@@ -51,6 +51,7 @@ from merx.engine.expression import (
 )
 from merx.engine.functions import FUNCTIONS
 from merx.engine.hooks import Function
+from merx.engine.ruleset import check_text
 from merx.engine.source import Source, Span
 from merx.engine.types import DATE, FLAG, NUMBER, TEXT, TEXTS, Type, Value
 
@@ -541,6 +542,19 @@ def test_float_columns_are_refused_by_name_where_they_are_read() -> None:
         outcomes(X, x=[1.5], y=[1])
     assert [(one.code, "`x`" in one.message) for one in refused.value.diagnostics] == [("M601", True)]
     assert outcomes(Y, x=[1.5], y=[1]) == [Decimal(1)]
+
+
+def test_floats_are_refused_by_name_where_a_rule_set_without_a_catalogue_reads_them() -> None:
+    ruleset, _ = check_text('pricing "p" { }  listing "l" { assign = price > 1  pricing = "p" }')
+    product = {"sku": "A", "price": 1.5, "weight": 0.5}
+    with pytest.raises(PolicyError) as refused:
+        ruleset.evaluate(pl.DataFrame([product]))
+    assert [(one.code, "`price`" in one.message) for one in refused.value.diagnostics] == [("M601", True)]
+    with pytest.raises(PolicyError) as refused:
+        ruleset.explain(product)  # type: ignore[arg-type]
+    assert [(one.code, "`price`" in one.message) for one in refused.value.diagnostics] == [("M601", True)]
+    [outcome] = ruleset.evaluate(pl.DataFrame([{**product, "price": 2}])).to_dicts()
+    assert (outcome["status"], outcome["price"]) == ("ready", Decimal(2))
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["a", "b"])])
