@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from merx.engine.source import Span
 
@@ -39,6 +39,23 @@ class Diagnostic:
 
     def __str__(self) -> str:
         return render(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON. file, line, column and text are None where there is no span."""
+        return {
+            "code": self.code,
+            "level": self.level,
+            "message": self.message,
+            **_place(self.span),
+            "help": self.help,
+            "notes": [{"message": note.message, **_place(note.span)} for note in self.notes],
+        }
+
+
+def _place(span: Span | None) -> dict[str, Any]:
+    if span is None:
+        return {"file": None, "line": None, "column": None, "text": None}
+    return {"file": span.source.name, "line": span.line, "column": span.column, "text": span.text}
 
 
 class PolicyError(Exception):

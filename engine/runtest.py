@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from merx.engine import interpret
 from merx.engine.decide import Decision, decide
@@ -27,6 +28,11 @@ class TestResult:
     @property
     def passed(self) -> bool:
         return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        problems = [one.to_dict() for one in self.problems]
+        return {"title": self.title, "place": self.place, "passed": self.passed, "problems": problems}
 
 
 def run_test(test: Test, rules: Rules, today: datetime.date) -> TestResult:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from merx.engine.diagnostic import Diagnostic
 from merx.engine.hooks import hookimpl
-from merx.engine.source import Span
 from merx.plugins.inputs import (
     check_rules,
     currency_option,
@@ -47,7 +45,7 @@ def command(paths: tuple[Path, ...], products: Path | None, currency: str | None
         if not ruleset.has_catalog:
             ruleset, problems = check_rules(found, inputs.settings, snapshot.schema)
     if format_ == "json":
-        write_text(json.dumps([_data(one) for one in problems], ensure_ascii=False, indent=1), None)
+        write_text(json.dumps([one.to_dict() for one in problems], ensure_ascii=False, indent=1), None)
     else:
         report(problems)
         _say_so(problems, len(ruleset.files))
@@ -64,23 +62,6 @@ def _say_so(problems: Sequence[Diagnostic], files: int) -> None:
     counts = {level: sum(one.level == level for one in problems) for level in ("error", "warning")}
     told = " and ".join(plural(count, level) for level, count in counts.items() if count) or "no problems"
     say(f"{plural(files, 'file')} checked: {told}")
-
-
-def _data(problem: Diagnostic) -> dict[str, Any]:
-    return {
-        "code": problem.code,
-        "level": problem.level,
-        "message": problem.message,
-        **_place(problem.span),
-        "help": problem.help,
-        "notes": [{"message": note.message, **_place(note.span)} for note in problem.notes],
-    }
-
-
-def _place(span: Span | None) -> dict[str, Any]:
-    if span is None:
-        return {"file": None, "line": None, "column": None, "text": None}
-    return {"file": span.source.name, "line": span.line, "column": span.column, "text": span.text}
 
 
 @hookimpl

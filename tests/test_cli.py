@@ -510,6 +510,19 @@ def test_test_tells_each_test_and_fails_with_the_failing(merx: Callable[..., Sai
     assert lines[-1] == "1 passed, 1 failed"
 
 
+def test_test_gives_its_results_as_data(merx: Callable[..., Said], tmp_path: Path):
+    block = 'test "twice" { given { price = 10 }  pricing = "plus ten"  expect { price = 20 } }'
+    (tmp_path / "rules.merx").write_text(f"{RULES}\n{block}", encoding="utf-8")
+
+    said = merx("test", "rules.merx", "--format", "json")
+
+    [result] = json.loads(said.out)
+    [problem] = result.pop("problems")
+    assert said.code == 1
+    assert result == {"title": "twice", "place": "rules.merx:7", "passed": False}
+    assert (problem["code"], problem["line"], problem["text"]) == ("M501", 7, "price = 20")
+
+
 def test_the_worked_examples_of_the_policy_reference_hold(merx: Callable[..., Said]):
     import merx as package
 
