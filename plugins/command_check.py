@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from merx.engine.diagnostic import Diagnostic
+from merx.engine.diagnostic import Diagnostic, PolicyError
 from merx.engine.hooks import hookimpl
 from merx.plugins.inputs import (
     check_rules,
@@ -40,10 +40,15 @@ def command(paths: tuple[Path, ...], products: Path | None, currency: str | None
     ruleset, problems = check_rules(found, inputs.settings)
     if file is not None:
         declared = ruleset.schema if ruleset.has_catalog else None
-        snapshot = read_snapshot(file, ruleset.registry, inputs.settings, declared=declared)
-        rejected(snapshot, file, most=5)
-        if not ruleset.has_catalog:
-            ruleset, problems = check_rules(found, inputs.settings, snapshot.schema)
+        try:
+            snapshot = read_snapshot(file, ruleset.registry, inputs.settings, declared=declared)
+        except PolicyError as error:
+            # What is wrong with the rules is said all the same.
+            problems = (*problems, *error.diagnostics)
+        else:
+            rejected(snapshot, file, most=5)
+            if not ruleset.has_catalog:
+                ruleset, problems = check_rules(found, inputs.settings, snapshot.schema)
     if format_ == "json":
         write_text(json.dumps([one.to_dict() for one in problems], ensure_ascii=False, indent=1), None)
     else:

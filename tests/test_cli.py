@@ -331,6 +331,15 @@ def test_check_holds_names_against_the_products(merx: Callable[..., Said], tmp_p
     assert "error[M201]" in said.err and "did you mean `color`?" in said.err
 
 
+def test_check_says_what_is_wrong_with_the_rules_and_with_the_product_file(merx: Callable[..., Said], tmp_path: Path):
+    (tmp_path / "rules.merx").write_text('image "x" { galery = 2 }', encoding="utf-8")
+
+    said = merx("check", "rules.merx", "--products", "absent.csv", "--format", "json")
+
+    assert said.code == 1
+    assert [one["code"] for one in json.loads(said.out)] == ["M301", "M606"]
+
+
 def test_check_gives_its_diagnostics_as_data(merx: Callable[..., Said], tmp_path: Path):
     (tmp_path / "rules.merx").write_text('image "x" {\n  galery = 2\n}', encoding="utf-8")
 
