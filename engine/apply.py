@@ -12,7 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_any,
+    stop_when_event_set,
+)
 from tenacity.wait import wait_base, wait_random_exponential
 
 from merx.engine.accepted import accepted_of, forget_older, keep_accepted, with_rows
@@ -129,7 +136,7 @@ def _attempts(
         outbox.state.clock.wait(seconds, stop)
 
     for attempt in Retrying(
-        retry=retry_if_exception_type(Unavailable), stop=stop_any(stop_after_attempt(ATTEMPTS), lambda _: stop.is_set()), wait=_Backoff(), sleep=wait,
+        retry=retry_if_exception_type(Unavailable), stop=stop_any(stop_after_attempt(ATTEMPTS), stop_when_event_set(stop)), wait=_Backoff(), sleep=wait,
         reraise=True,
     ):  # fmt: skip
         with attempt:

@@ -4,7 +4,7 @@ Nothing is read or sent here. Both sides are frames with a row a product, and so
 
     wanted    sku listing status reasons · the outcomes · `decided:KIND` · `detail:NAME` · disabled hidden
     accepted  sku listing published in_doubt · the outcomes · `detail:NAME`
-    items     sku action listing reasons fields · `old:FIELD` and `new:FIELD` of every field
+    items     sku action shown listing reasons fields · `old:FIELD` and `new:FIELD` of every field
 
 A field is an outcome, `listing`, or `detail:NAME`. `decided:KIND` says that null outcomes of that kind of policy are no
 value; where it is false they say nothing, and what the marketplace shows stays.
@@ -194,7 +194,7 @@ def _items(found: pl.DataFrame, fields: Sequence[str], compared: Sequence[str]) 
         found.with_columns(pl.concat_list(named).list.drop_nulls().alias("fields"), order.alias("order#"))
         .sort("order#", maintain_order=True)
         .select(
-            "sku", "action", pl.coalesce(LISTING, f"old:{LISTING}").alias(LISTING),
+            "sku", "action", pl.col(_SHOWN).alias("shown"), pl.coalesce(LISTING, f"old:{LISTING}").alias(LISTING),
             pl.col("reasons").fill_null(pl.lit([], dtype=pl.List(pl.String))), "fields",
             *(f"old:{name}" for name in fields),
             *(zero.alias("new:quantity") if name == "quantity" else pl.col(name).alias(f"new:{name}") for name in fields),

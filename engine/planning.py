@@ -6,8 +6,6 @@ import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import Any
 
 import polars as pl
 
@@ -260,12 +258,3 @@ def _text_of(series: pl.Series) -> pl.Series:
     if isinstance(dtype, pl.Decimal):
         return text.str.replace(r"\.?0+$", "") if dtype.scale else text
     return text
-
-
-def price_move(row: Mapping[str, Any]) -> Decimal | None:
-    """By what share the price of a changed product moves; None where there is no price before or after."""
-    old, new = row["old:price"], row["new:price"]
-    if row["action"] != "change" or "price" not in row["fields"] or not old or new is None:
-        return None
-    share: Decimal = abs(new - old) / old
-    return share
