@@ -106,7 +106,8 @@ class Pricing(PolicyType):
         price = add_price(course, walk(course))
         sale_price: Expression = missing(target)
         if not never_on_sale(settings):
-            course = sale_course(course, settings.sale or special_price(context, start.type))
+            offer = settings.sale or special_price(context, start.type)
+            course = sale_course(course, amount_like(offer, start.type))
             sale_price = add_sale_price(course, walk(course), price)
         currency = text(target.currency) if target.currency else missing(TEXT)
         outcomes = (("price", price), ("sale_price", sale_price), ("currency", currency))
@@ -118,7 +119,12 @@ def start_of(given: Expression | None, context: Context) -> Expression:
     price = context.attribute("price", NUMBER)
     if given is None:
         return price
-    return replace(given, type=price.type.maybe(False)) if given.type.literal else given
+    return amount_like(given, price.type)
+
+
+def amount_like(given: Expression, type_: Type) -> Expression:
+    """A literal is an amount of the type; every other expression has one of its own."""
+    return replace(given, type=type_.maybe(False)) if given.type.literal else given
 
 
 def target_of(currency: Word | None, start: Type) -> Type:

@@ -431,6 +431,12 @@ def test_a_start_of_its_own_brings_a_sale_of_its_own():
     assert prices("sale = msrp", price="10.00") == (10, None)
 
 
+def test_a_sale_that_is_a_number_is_in_the_currency_of_the_start():
+    assert prices("sale = 8", price="10.00") == (10, 8)
+    assert prices("sale = if price > 10 then 8 else 12", price="10.00") == (10, None)
+    assert prices("sale = 8  currency = USD", rules=RATES, price="10.00") == (Decimal("10.85"), Decimal("8.68"))
+
+
 def test_sale_no_never_sends_a_sale_price():
     assert prices("sale = no", price="10.00", special_price="8.00") == (10, None)
     assert problems("sale = yes") == [("M328", "error", "yes")]
