@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from merx.engine.expression import (
     And,
+    Arithmetic,
     Constant,
     Demand,
     Expression,
@@ -21,10 +22,12 @@ from merx.engine.expression import (
     Or,
     Step,
     Today,
+    children,
     number,
     substitute,
 )
 from merx.engine.nodes import (
+    YES,
     at_least,
     at_most,
     compare,
@@ -91,7 +94,11 @@ def price_course(start: Expression, target: Type, settings: PricingSettings, con
         name="start", value=above_zero(demanded, "start price"), label="start price", setting="start", span=start.span
     )
     local = Local(type=step.value.type, name=step.name)
-    return Course(settings, context, target, local, steps=[step])
+    course = Course(settings, context, target, local, steps=[step])
+    if settings.max_rate_age is not None and reads_rates(settings, start.type, target):
+        value = while_fresh(YES, settings.max_rate_age, context.rates_as_of)
+        course.add("rates_fresh", value, "rates are fresh enough", "max_rate_age")
+    return course
 
 
 def sale_course(price: Course, offer: Expression) -> Course:
@@ -154,11 +161,28 @@ def add_conversion(course: Course, running: Expression) -> Expression:
             unknown = Fail(type=target, message="the currency of the start price is not known")
             return course.add("converted", unknown, f"in {target.currency}", "currency")
         rate, span = found
-    value: Expression = replace(times(running, replace(number(rate), span=span)), type=target)
-    if settings.rate is None and settings.max_rate_age is not None:
-        value = while_fresh(value, settings.max_rate_age, course.context.rates_as_of)
+    value = replace(times(running, replace(number(rate), span=span)), type=target)
     setting = "currency" if settings.rate is None else "rate"
     return course.add("converted", value, f"in {target.currency} at {rate:f}", setting)
+
+
+def reads_rates(settings: PricingSettings, start: Type, target: Type) -> bool:
+    """Whether a price depends on a declared rate: on its way into `currency`, or in an expression."""
+    if settings.rate is None and settings.currency is not None and start.currency != target.currency:
+        return True
+    limits = (settings.start, settings.floor, settings.ceiling, settings.sale)
+    changes = settings.change.steps if settings.change else ()
+    every = (*limits, *changes, *(one.condition for one in settings.ensure))
+    return any(one is not None and converts(one) for one in every)
+
+
+def converts(expression: Expression) -> bool:
+    """Whether an amount comes into another currency somewhere in it: nothing but `convert` does that."""
+    if isinstance(expression, Arithmetic):
+        given, made = expression.left.type, expression.type
+        if given.kind == made.kind == "money" and given.currency != made.currency:
+            return True
+    return any(converts(one) for one in children(expression))
 
 
 def while_fresh(value: Expression, age: datetime.timedelta, as_of: datetime.date | None) -> Expression:

@@ -21,7 +21,15 @@ from merx.engine.hooks import hookimpl
 from merx.engine.nodes import missing, text
 from merx.engine.policy import Changes, Context, Ensured, Expected, PolicyType, Problem, Rounding, Settings, Word, Words
 from merx.engine.types import DATE, FLAG, NUMBER, TEXT, UNKNOWN, Type, minor_unit, money
-from merx.plugins.price_steps import add_price, add_sale_price, price_course, sale_course, special_price, walk
+from merx.plugins.price_steps import (
+    add_price,
+    add_sale_price,
+    price_course,
+    reads_rates,
+    sale_course,
+    special_price,
+    walk,
+)
 
 AMOUNTS = ("money", "number", "unknown")
 """The kinds that a price may start from."""
@@ -158,7 +166,7 @@ def currency_problems(settings: PricingSettings, context: Context) -> Iterator[P
         yield Problem("M203", f"there is no rate from {source.currency} to {code}", "currency", help)
     if settings.max_rate_age is None:
         return
-    if code is None or not declared or code == source.currency:
+    if not reads_rates(settings, source, target_of(settings.currency, source)):
         message = "`max_rate_age` has no effect: nothing is converted with `rates`"
         yield Problem("M323", message, "max_rate_age", "remove it", "warning")
     elif context.rates_as_of is None:

@@ -170,6 +170,23 @@ def test_part_of_a_day_is_no_day():
     assert "longer ago" in held("currency = USD  max_rate_age = 47h", **options)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "start = convert(price, USD)  sale = no",
+        "currency = USD  rate = 1.1  floor = convert(cost ?? 1, USD) * 115%",
+        'currency = USD  rate = 1.1  ensure price > convert(cost ?? 1, USD) "below cost"',
+        "change = if convert(price, USD) > 5 then +1 else +2",
+    ],
+)
+def test_an_old_rate_holds_the_price_wherever_it_is_read(body: str):
+    options: dict[str, Any] = {"rules": RATES, "price": "10.00"}
+
+    assert "longer ago" in held(f"{body}  max_rate_age = 2d", day=datetime.date(2026, 11, 28), **options)
+    assert price(f"{body}  max_rate_age = 2d", day=datetime.date(2026, 11, 27), **options) is not None
+    assert problems(f"{body}  max_rate_age = 2d", RATES) == []
+
+
 def test_rates_without_a_day_hold_the_price_where_their_age_counts():
     rates = CATALOG + "rates { EUR -> USD = 1.0850 }"
 
