@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from merx.engine import columns
 from merx.engine.assign import Assignment, assign
+from merx.engine.fault import reason
 from merx.engine.measure import Bound
 from merx.engine.prepare import Decided, Prepared
 
@@ -24,8 +25,10 @@ SCHEMA: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """The outcome of one program over some rows (None: all of them). asked: the rows of the products it decides."""
+    """The outcome of one program over some rows (None: all of them). name: of the outcome, for reasons. asked: the rows of
+    the products it decides."""
 
+    name: str
     rows: pl.Series | None
     outcome: columns.Outcome
     asked: pl.Series
@@ -104,11 +107,44 @@ def _run_kind(kind: str, assignment: Assignment, prepared: Prepared, bound: Boun
         # Taking out most of the rows, and putting them back, costs more than computing the others for nothing.
         if count * 2 >= asked.len():
             mask = None if count == asked.len() else asked
-            parts.append(_Part(None, columns.run(decided.program, bound, today=prepared.day, asked=mask), asked))
+            outcome = columns.run(decided.program, bound, today=prepared.day, asked=mask)
+            parts.append(_Part(decided.program.outcome, None, outcome, asked))
         elif count:
             rows = asked.arg_true()
-            parts.append(_Part(rows, columns.run(decided.program, bound, today=prepared.day, rows=rows), asked))
-    return parts
+            outcome = columns.run(decided.program, bound, today=prepared.day, rows=rows)
+            parts.append(_Part(decided.program.outcome, rows, outcome, asked))
+    types = _column_types(parts)
+    return [replace(part, outcome=_fitted(part, types)) for part in parts]
+
+
+def _column_types(parts: list[_Part]) -> dict[str, pl.DataType]:
+    """The one type of each number that several programs give."""
+    types: dict[str, pl.DataType] = {}
+    for part in parts:
+        for series in part.outcome.values:
+            if series.name == "quantity":
+                types[series.name] = pl.Int64()
+            elif isinstance(series.dtype, pl.Decimal):
+                known = types.get(series.name)
+                scale = known.scale if isinstance(known, pl.Decimal) else 0
+                types[series.name] = pl.Decimal(38, max(scale, series.dtype.scale))
+    return types
+
+
+def _fitted(part: _Part, types: dict[str, pl.DataType]) -> columns.Outcome:
+    """The outcome in these types. A product whose number does not fit is held: it must not stop the others."""
+    values, reasons = part.outcome.values, part.outcome.reasons
+    wanted = {name: types[name] for name, dtype in values.schema.items() if types.get(name, dtype) != dtype}
+    if not wanted:
+        return part.outcome
+    cast = values.cast(wanted, strict=False)  # type: ignore[arg-type]
+    lost = pl.Series([False]).new_from_index(0, values.height)
+    for name in wanted:
+        lost = lost | (cast[name].is_null() & values[name].is_not_null())
+    if not lost.any():
+        return columns.Outcome(cast, reasons)
+    told = pl.Series([reason(part.name, columns.TOO_WIDE, None)]).new_from_index(0, values.height)
+    return columns.Outcome(cast.select(pl.when(~lost).then(pl.all())), told.zip_with(lost, reasons))
 
 
 def _merge_values(prepared: Prepared, parts: dict[str, list[_Part]], height: int) -> pl.DataFrame:
@@ -124,8 +160,6 @@ def _merge_values(prepared: Prepared, parts: dict[str, list[_Part]], height: int
         )
         if name not in found:
             series = series.extend_constant(None, height - 1) if height else series.clear()
-        if name == "quantity" and series.dtype != pl.Int64:
-            series = series.cast(pl.Int64)
         if name in SCHEMA and series.null_count() == height:
             series = series.cast(SCHEMA[name])
         merged.append(series.alias(name))
@@ -136,8 +170,7 @@ def _scatter(pieces: list[tuple[pl.Series | None, pl.Series]], height: int) -> p
     """One column of `height` rows from values at their row numbers (None: every row); null where there is none."""
     if len(pieces) == 1 and pieces[0][0] is None:
         return pieces[0][1]
-    scales = [piece.dtype.scale for _, piece in pieces if isinstance(piece.dtype, pl.Decimal)]
-    kept = [piece.cast(pl.Decimal(38, max(scales))) if scales else piece for _, piece in pieces]
+    kept = [piece for _, piece in pieces]
     values = pl.concat([piece.alias("value") for piece in kept]) if len({p.dtype for p in kept}) == 1 else _widen(kept)
     at = pl.Series("at", [None], dtype=pl.UInt32).new_from_index(0, height)
     start = 0

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from decimal import Decimal
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import rulesets
 from merx.engine.check import check
+from merx.engine.columns import TOO_WIDE
 from merx.engine.decide import decide
 from merx.engine.evaluate import evaluate
 from merx.engine.frame import conform, products
 from merx.engine.load import parse_text
 from merx.engine.prepare import prepare
 from merx.engine.registry import Registry, registry
-from merx.engine.ruleset import Ruleset
+from merx.engine.ruleset import Ruleset, check_text
 
 EXAMPLES = int(os.environ.get("MERX_EXAMPLES", "320"))
 """A part: `make test` runs eight parts of this many, `make fuzz` as many as one likes."""
@@ -74,3 +77,31 @@ def test_columns_and_interpret_say_the_same_of_every_product(part: int, known: R
     run()
     missing = [field for field in rulesets.FIELDS if not said[field] and EXAMPLES >= 100]
     assert not missing, f"no generated rule set used {missing}"
+
+
+def outcome(rules: str, name: str, **columns: list[Decimal]) -> list[tuple[object, list[str]]]:
+    """The value and the reasons of every product."""
+    ruleset, problems = check_text(rules)
+    assert problems == ()
+    count = len(next(iter(columns.values())))
+    numbers = {key: pl.Series(values, dtype=pl.Decimal(38, 0)) for key, values in columns.items()}
+    outcomes = ruleset.evaluate(pl.DataFrame({"sku": [f"S{number}" for number in range(count)], **numbers}))
+    return list(outcomes.select(name, "reasons").iter_rows())
+
+
+def test_a_quantity_beyond_its_column_is_held_and_stops_nobody() -> None:
+    rules = 'catalog "c" { qty: number }  inventory "i" {}  listing "all" { assign = yes  inventory = "i" }'
+    found = outcome(rules, "quantity", qty=[Decimal(10**20), Decimal(3)])
+    assert found == [(None, [f"quantity: {TOO_WIDE}"]), (3, [])]
+
+
+def test_a_price_too_wide_beside_those_of_another_policy_is_held_and_stops_nobody() -> None:
+    rules = """
+    catalog "c" { price: number }
+    pricing "large" { round = up to 1 }
+    pricing "fine" { round = half_up to 0.01 }
+    listing "large" { assign = price > 100  pricing = "large" }
+    listing "fine" { assign = price <= 100  pricing = "fine" }
+    """
+    found = outcome(rules, "price", price=[Decimal(10**37), Decimal(5), Decimal(7)])
+    assert found == [(None, [f"price: {TOO_WIDE}"]), (5, []), (7, [])]
