@@ -68,8 +68,9 @@ def check(
     _check_heads(run)
     run.schema = _catalog(run) or schema
     run.rates = read_rates(run.declarations("rates"), run.scope())
+    accounts = list(run.declarations("account"))
     for declaration in run.declarations(*registry.policy_types):
-        _read_policy(declaration, run)
+        _read_policy(declaration, accounts, run)
     for declaration in run.declarations("listing"):
         listing = read_listing(declaration, run)
         if listing is not None:
@@ -125,12 +126,12 @@ def _catalog(run: Check) -> Schema | None:
     return read_catalog(declarations[0], scope) if declarations else None
 
 
-def _read_policy(declaration: syntax.Declaration, run: Check) -> None:
+def _read_policy(declaration: syntax.Declaration, accounts: Sequence[syntax.Declaration], run: Check) -> None:
     if declaration.title is None:
         return
     policy_type = run.registry.policy_types[declaration.kind.name]
     key = (policy_type.kind, declaration.title.value)
-    reader = Reader(policy_type, run.scope(), run.context(), run.registry.terms(_connectors_of(declaration, run)))
+    reader = Reader(policy_type, run.scope(), run.context(), run.registry.terms(_connectors_of(declaration, accounts)))
     read = read_settings(declaration, reader)
     if read is None:
         run.broken.add(key)
@@ -140,10 +141,10 @@ def _read_policy(declaration: syntax.Declaration, run: Check) -> None:
         run.policies[key] = policy
 
 
-def _connectors_of(policy: syntax.Declaration, run: Check) -> list[str]:
+def _connectors_of(policy: syntax.Declaration, accounts: Sequence[syntax.Declaration]) -> list[str]:
     """The connectors of the accounts that name the policy, so that its statuses are theirs."""
     found: list[str] = []
-    for account in run.declarations("account"):
+    for account in accounts:
         settings = {one.name.name: one.value for one in account.items if isinstance(one, syntax.Setting)}
         named, connector = settings.get(policy.kind.name), settings.get("connector")
         if policy.title is not None and named == policy.title and isinstance(connector, syntax.Name):

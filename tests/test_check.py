@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cases_runner import Case, cases, hold
+from merx.engine.check import check
 from merx.engine.diagnostic import Diagnostic, PolicyError, render
+from merx.engine.load import parse_text
+from merx.engine.registry import registry
 from merx.engine.ruleset import check_text, load
 from merx.engine.snapshot import Schema
 from merx.engine.types import NUMBER, TEXT, Type, money
@@ -146,3 +151,15 @@ def test_a_type_says_itself_as_it_is_written() -> None:
         "list(text)",
         "number",
     ]
+
+
+def test_the_time_grows_with_the_rules_and_no_faster() -> None:
+    def seconds(count: int) -> float:
+        [file], _ = parse_text('pricing "p" { }', "many.merx")
+        files = [replace(file, declarations=file.declarations * count)]
+        started = time.process_time()
+        check(files, known)
+        return time.process_time() - started
+
+    known = registry()
+    assert seconds(16_000) < 16 * seconds(2_000)
