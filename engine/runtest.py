@@ -60,13 +60,13 @@ def _by_policies(test: Test, day: datetime.date) -> Decision:
 
 
 def _by_listings(test: Test, rules: Rules, day: datetime.date) -> Decision:
+    title = test.account.title if test.account else None
+    product: Mapping[str, Value] = {**test.given, "sku": test.given["sku"] or "test"}
     if test.listing is not None:
-        rules = replace(
-            rules, listings=(replace(test.listing, assign=None, products=("test",)),), accounts=rules.accounts
-        )
-        product: Mapping[str, Value] = {**test.given, "sku": "test"}
-        return decide(prepare(rules, day), product)
-    return decide(prepare(rules, day, test.account.title if test.account else None), test.given)
+        asked = (replace(test.listing, assign=None, products=(str(product["sku"]),)),)
+        accounts = {} if test.account is None else {test.account.title: replace(test.account, listings=asked)}
+        rules = replace(rules, listings=asked, accounts=accounts)
+    return decide(prepare(rules, day, title), product)
 
 
 def _compare(expected: Expectation, decision: Decision, known: Sequence[str]) -> Diagnostic | None:

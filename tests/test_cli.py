@@ -532,6 +532,23 @@ def test_test_gives_its_results_as_data(merx: Callable[..., Said], tmp_path: Pat
     assert (problem["code"], problem["line"], problem["text"]) == ("M501", 7, "price = 20")
 
 
+def test_a_test_of_a_listing_keeps_its_sku_and_the_bounds_of_its_account(merx: Callable[..., Said], tmp_path: Path):
+    rules = """
+    catalog "c" { price: number }
+    pricing "p" { change = if sku starts with "A" then +10% else * 1 }
+    listing "all" { assign = price > 0  pricing = "p" }
+    account "main" { connector = aliexpress }
+    test "sku" { given { sku = "A1"  price = 10 }  listing = "all"  expect { price = 11 } }
+    test "bounds" { given { price = 200000 }  listing = "all"  account = "main"  expect { price = held } }
+    test "no bounds" { given { price = 200000 }  listing = "all"  expect { price = 200000 } }
+    """
+    (tmp_path / "rules.merx").write_text(rules, encoding="utf-8")
+
+    said = merx("test", "rules.merx")
+
+    assert (said.code, said.out.splitlines()[-1]) == (0, "3 passed, 0 failed")
+
+
 def test_the_worked_examples_of_the_policy_reference_hold(merx: Callable[..., Said]):
     import merx as package
 
