@@ -13,7 +13,7 @@ from typing import assert_never
 
 from merx.engine import syntax
 from merx.engine.calls import infer_call
-from merx.engine.diagnostic import did_you_mean
+from merx.engine.diagnostic import Note, did_you_mean
 from merx.engine.expression import (
     And,
     Attribute,
@@ -478,10 +478,14 @@ def infer_lookup(node: syntax.Lookup, scope: Scope, value: Infer) -> Expression:
     scope = _inside(subject, bound, scope)
     branches: list[Branch] = []
     otherwise: Expression | None = None
+    rest: syntax.Case | None = None
     seen: dict[object, syntax.Expression] = {}
     for case in node.cases:
         if case.key is None:
-            otherwise = value(case.value, scope)
+            if rest is not None:
+                scope.error("M405", "`else` stands twice", case.span, "remove one of the two",
+                            Note("the first is here", rest.span))  # fmt: skip
+            otherwise, rest = value(case.value, scope), case
             continue
         key = infer(case.key, scope)
         comparable(subject, key, case.key.span, scope)
@@ -507,8 +511,6 @@ def infer_lookup(node: syntax.Lookup, scope: Scope, value: Infer) -> Expression:
 
 
 def _told_twice(key: syntax.Expression, first: syntax.Expression, scope: Scope) -> None:
-    from merx.engine.diagnostic import Note
-
     scope.error(
         "M405",
         f"`{key.span.text}` is mapped twice",

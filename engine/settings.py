@@ -398,12 +398,16 @@ def _entries(section: syntax.Section, path: str, vocabulary: Vocabulary | None, 
     pairs: dict[str, str] = {}
     keys: dict[str, syntax.Expression] = {}
     otherwise: str | None = None
+    rest: syntax.Entry | None = None
     for item in section.items:
         if not isinstance(item, syntax.Entry):
             raise reader.fail("M303", f"`{path}` holds entries", item.span, 'write `key -> "value"`')
         value = _side(item.value, to, words, reader)
         if item.key is None:
-            otherwise = value
+            if rest is not None:
+                reader.scope.error("M405", "`else` stands twice", item.span, "remove one of the two",
+                                   Note("the first is here", rest.span))  # fmt: skip
+            otherwise, rest = value, item
             continue
         key = _side(item.key, known, (), reader)
         if key in keys:

@@ -101,6 +101,20 @@ def test_a_guard_that_proves_nothing_does_not_help(condition: str, bare: str) ->
     assert {(one.code, underlined(one)) for one in found} == {("M102", bare)}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        'pricing "x" { change = lookup color { "a" -> +1  else -> +2  else -> +3 } }',
+        'order "x" { create = no  statuses { else -> keep  else -> "pending" } }',
+    ],
+)
+def test_else_stands_once(source: str) -> None:
+    [problem] = problems(source, price="money(EUR)", color="text?")
+    assert problem.code == "M405"
+    assert underlined(problem) == source[source.rindex("else") : source.index(" }", source.rindex("else"))]
+    assert [note.span.text for note in problem.notes if note.span is not None] != []
+
+
 def test_without_any_schema_attributes_stay_open_and_the_rest_is_checked() -> None:
     _, found = check_text('pricing "x" { start = anything * 2  strat = 5 }')
     assert [(one.code, underlined(one)) for one in found] == [("M301", "strat")]
