@@ -103,18 +103,27 @@ def is_currency(code: str) -> bool:
 def read_rates(declarations: Iterable[syntax.Declaration], scope: Scope) -> Rates:
     """All declared exchange rates together."""
     table: dict[tuple[str, str], tuple[Decimal, Span | None]] = {}
-    as_of: datetime.date | None = None
+    days: list[datetime.date | None] = []
     for declaration in declarations:
+        said: syntax.Date | None = None
         for item in declaration.items:
             match item:
-                case syntax.Setting(name=syntax.Name(name="as_of"), value=syntax.Date(value=day)):
-                    # The oldest of several is the age of what may be used together.
-                    as_of = day if as_of is None else min(as_of, day)
+                case syntax.Setting(name=syntax.Name(name="as_of"), value=syntax.Date() as day):
+                    if said is not None:
+                        scope.error(
+                            "M302", "`as_of` is set twice", item.name.span, "remove one of the two",
+                            Note("the first is here", said.span),
+                        )  # fmt: skip
+                    said = day
                 case syntax.Rate():
                     _add_rate(item, table, scope)
                 case _:
                     misplaced(item, "rates", scope, "write `EUR -> USD = 1.0850`, or `as_of = 2026-11-23`")
-    return Rates(table, as_of)
+        if any(isinstance(item, syntax.Rate) for item in declaration.items):
+            days.append(said.value if said is not None else None)
+    # The oldest of several is the age of what may be used together, and unknown where that of one is.
+    known = [day for day in days if day is not None]
+    return Rates(table, min(known) if known and len(known) == len(days) else None)
 
 
 def _add_rate(item: syntax.Rate, table: dict[tuple[str, str], tuple[Decimal, Span | None]], scope: Scope) -> None:

@@ -194,6 +194,20 @@ def test_rates_without_a_day_hold_the_price_where_their_age_counts():
     assert problems("currency = USD  max_rate_age = 2d", rates) == [("M323", "warning", "2d")]
 
 
+def test_the_age_of_rates_in_several_blocks_is_that_of_the_oldest():
+    other = RATES + " rates { as_of = 2026-11-20  EUR -> GBP = 0.8 }"
+    unknown = RATES + " rates { EUR -> GBP = 0.8 }"
+
+    assert "the rates are of 2026-11-20" in held("currency = USD  max_rate_age = 2d", rules=other, price="10.00")
+    assert "does not say `as_of`" in held("currency = GBP  max_rate_age = 2d", rules=unknown, price="10.00")
+
+
+def test_rates_are_of_one_day():
+    twice = CATALOG + "rates { as_of = 2026-11-25  as_of = 2026-11-26  EUR -> USD = 1.0850 }"
+
+    assert problems("currency = USD", twice) == [("M302", "error", "as_of")]
+
+
 def test_an_age_that_reaches_past_the_calendar_is_no_error():
     assert price("currency = USD  max_rate_age = 36000d", rules=RATES, price="10.00") == Decimal("10.85")
 
