@@ -97,7 +97,10 @@ def _round(node: syntax.Call, scope: Scope, infer: Infer) -> Expression:
         return Constant(type=UNKNOWN, value=None, span=node.span)
     if isinstance(step, Constant) and isinstance(step.value, Decimal) and step.value <= 0:
         scope.error("M120", "the step to round to is not above 0", step.span or node.span, "write a step like 0.05")
-    return Round(type=value.type, operand=value, step=step, mode="half_up", span=node.span)
+    # A literal takes the currency of its step: it has come out as a multiple of that.
+    number_alone = value.type.kind == "number" and value.type.literal
+    type_ = step.type if number_alone and step.type.kind in {"number", "money"} else value.type
+    return Round(type=type_, operand=value, step=step, mode="half_up", span=node.span)
 
 
 def _convert(node: syntax.Call, scope: Scope, infer: Infer) -> Expression:

@@ -115,6 +115,12 @@ def test_else_stands_once(source: str) -> None:
     assert [note.span.text for note in problem.notes if note.span is not None] != []
 
 
+def test_a_literal_rounded_to_an_amount_is_an_amount_of_its_currency() -> None:
+    source = 'pricing "x" { ensure round(10, cost) > usd "too low" }'
+    [problem] = problems(source, price="money(EUR)", cost="money(EUR)", usd="money(USD)")
+    assert (problem.code, underlined(problem)) == ("M104", "round(10, cost) > usd")
+
+
 def test_without_any_schema_attributes_stay_open_and_the_rest_is_checked() -> None:
     _, found = check_text('pricing "x" { start = anything * 2  strat = 5 }')
     assert [(one.code, underlined(one)) for one in found] == [("M301", "strat")]
