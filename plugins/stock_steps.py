@@ -273,12 +273,18 @@ def sold_out(settings: InventorySettings) -> Expression:
 
 
 def add_backorders(steps: Steps, quantity: Expression, settled: Expression) -> Expression:
-    """A managed product with nothing to show, that may be ordered all the same, shows `default_quantity`."""
+    """A managed product with nothing to show, that may be ordered all the same, shows `default_quantity`. What its stock
+    item marks out of stock may not be ordered, backorders or not."""
     default = default_of(steps.settings)
     if steps.settings.backorders == "ignore" or default is None:
         return quantity
     nothing_left = And(
-        operands=(Not(operand=settled), compare(quantity, "==", 0), takes_backorders(steps.read("backorders")))
+        operands=(
+            Not(operand=settled),
+            compare(quantity, "==", 0),
+            takes_backorders(steps.read("backorders")),
+            Not(operand=is_no(steps.read("is_in_stock"))),
+        )
     )
     value = when(nothing_left, noted("may be ordered beyond its stock: `default_quantity`", number(default)), quantity)
     return steps.add("backordered", value, "with backorders", "backorders")

@@ -336,6 +336,12 @@ def test_what_may_be_ordered_beyond_its_stock_shows_the_default(backorders: int 
     assert quantity("default_quantity = 5", qty=0, backorders=backorders) == 0
 
 
+def test_what_is_marked_out_of_stock_takes_no_backorders():
+    body = "default_quantity = 5  backorders = default_quantity"
+
+    assert [quantity(body, qty=0, backorders=1, is_in_stock=one) for one in (True, False, None)] == [5, 0, 5]
+
+
 def test_backorders_count_only_where_nothing_is_left_to_show():
     body = "default_quantity = 5  backorders = default_quantity  buffer = 5"
 
