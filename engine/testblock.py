@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 from merx.engine import syntax
 from merx.engine.blocks import named_settings, texts
-from merx.engine.diagnostic import did_you_mean
+from merx.engine.diagnostic import Note, did_you_mean
 from merx.engine.rules import Expectation, Policy, Test
 from merx.engine.scope import Scope
 from merx.engine.standard import STANDARD, standard_type
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from merx.engine.check import Check
 
 Named = TypeVar("Named")
+NamedItem = TypeVar("NamedItem", syntax.Section, syntax.Setting)
 
 OWN_OUTCOMES = ("listing", "status", "reason")
 """What `expect` may name beside the outcomes of policies. `reason` is a text that a reason contains."""
@@ -31,7 +32,7 @@ def read_test(declaration: syntax.Declaration, run: Check) -> Test | None:
     scope = run.scope()
     kinds = [kind for kind, one in run.registry.policy_types.items() if one.applies_to == "product"]
     settings = named_settings(declaration, ["listing", "account", "as_of", *kinds], scope, sections=("given", "expect"))
-    sections = {one.name.name: one for one in declaration.items if isinstance(one, syntax.Section)}
+    sections = _once([one for one in declaration.items if isinstance(one, syntax.Section)], scope)
     if "expect" not in sections:
         scope.error("M305", "`expect` is missing", declaration.head, "add `expect { price = 11.00 }`")
         return None
@@ -53,6 +54,19 @@ def read_test(declaration: syntax.Declaration, run: Check) -> Test | None:
         _expected(sections["expect"], scope),
         declaration.head,
     )
+
+
+def _once(items: Iterable[NamedItem], scope: Scope) -> dict[str, NamedItem]:
+    """The items by name; a second one of a name is reported."""
+    found: dict[str, NamedItem] = {}
+    for item in items:
+        first = found.setdefault(item.name.name, item)
+        if first is not item:
+            scope.error(
+                "M302", f"`{item.name.name}` stands twice", item.name.span, "remove one of the two",
+                Note("the first is here", first.name.span),
+            )  # fmt: skip
+    return found
 
 
 def _named(kind: str, setting: syntax.Setting, known: Mapping[str, Named], run: Check, scope: Scope) -> Named | None:
@@ -101,6 +115,7 @@ def literal(node: syntax.Expression) -> Value:
 
 def _given(section: syntax.Section | None, scope: Scope) -> dict[str, Value]:
     found: dict[str, Value] = {"sku": "test"}
+    _once([one for one in (section.items if section is not None else ()) if isinstance(one, syntax.Setting)], scope)
     for item in section.items if section is not None else ():
         if not isinstance(item, syntax.Setting):
             scope.error("M303", "`given` holds the product's attributes", item.span, "write `qty = 18`")

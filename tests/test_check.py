@@ -121,6 +121,19 @@ def test_a_literal_rounded_to_an_amount_is_an_amount_of_its_currency() -> None:
     assert (problem.code, underlined(problem)) == ("M104", "round(10, cost) > usd")
 
 
+@pytest.mark.parametrize(
+    ("body", "twice"),
+    [
+        ("given { price = 1  price = 2 }  expect { price = 2 }", "price"),
+        ("given { price = 1 }  given { price = 2 }  expect { price = 2 }", "given"),
+        ("given { price = 1 }  expect { price = 9 }  expect { price = 1 }", "expect"),
+    ],
+)
+def test_what_a_test_gives_or_expects_stands_once(body: str, twice: str) -> None:
+    [problem] = problems(f'pricing "x" {{ }} test "t" {{ {body}  pricing = "x" }}', price="money(EUR)")
+    assert (problem.code, underlined(problem)) == ("M302", twice)
+
+
 def test_without_any_schema_attributes_stay_open_and_the_rest_is_checked() -> None:
     _, found = check_text('pricing "x" { start = anything * 2  strat = 5 }')
     assert [(one.code, underlined(one)) for one in found] == [("M301", "strat")]
