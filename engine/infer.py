@@ -298,7 +298,7 @@ def _in_list(
         scope.error("M116", f"`{text}` is a {listed.type.kind}, not a list", name, help)
     elif listed.type.item is not None:
         for item in items:
-            element = Constant(type=listed.type.item, value=None)
+            element = Constant(type=listed.type.item, value=None, span=listed.span)
             comparable(element, item, item.span or node.span, scope)
     return Has(operand=listed, items=items, every=every, span=node.span)
 

@@ -134,6 +134,11 @@ def test_what_a_test_gives_or_expects_stands_once(body: str, twice: str) -> None
     assert (problem.code, underlined(problem)) == ("M302", twice)
 
 
+def test_what_a_list_cannot_hold_is_told_of_the_list() -> None:
+    [problem] = problems('listing "x" { assign = tags has 1 }', tags="list(text)")
+    assert problem.message == "cannot compare `tags`, a text, with `1`, a plain number"
+
+
 def test_without_any_schema_attributes_stay_open_and_the_rest_is_checked() -> None:
     _, found = check_text('pricing "x" { start = anything * 2  strat = 5 }')
     assert [(one.code, underlined(one)) for one in found] == [("M301", "strat")]
