@@ -217,6 +217,8 @@ def _priority(setting: syntax.Setting | None, scope: Scope) -> Decimal:
 def texts(setting: syntax.Setting, scope: Scope, example: str) -> list[syntax.Text]:
     """One text or a list of them."""
     nodes = setting.value.items if isinstance(setting.value, syntax.ListOf) else (setting.value,)
+    if not nodes:
+        scope.warn("M409", "the list is empty", setting.value.span)
     found = [node for node in nodes if isinstance(node, syntax.Text)]
     for node in nodes:
         if not isinstance(node, syntax.Text):
@@ -228,8 +230,6 @@ def texts(setting: syntax.Setting, scope: Scope, example: str) -> list[syntax.Te
 
 def _skus(setting: syntax.Setting, scope: Scope) -> tuple[str, ...]:
     found = texts(setting, scope, '["SKU-1", "SKU-2"]')
-    if not found and isinstance(setting.value, syntax.ListOf) and not setting.value.items:
-        scope.warn("M409", "the list is empty", setting.value.span)
     return tuple(dict.fromkeys(node.value for node in found))
 
 

@@ -139,6 +139,12 @@ def test_what_a_list_cannot_hold_is_told_of_the_list() -> None:
     assert problem.message == "cannot compare `tags`, a text, with `1`, a plain number"
 
 
+@pytest.mark.parametrize("body", ["pricing = []", "products = []"])
+def test_an_empty_list_of_titles_is_told(body: str) -> None:
+    [problem] = problems(f'listing "x" {{ assign = yes  {body} }}', price="money(EUR)")
+    assert (problem.code, problem.level, underlined(problem)) == ("M409", "warning", "[]")
+
+
 def test_without_any_schema_attributes_stay_open_and_the_rest_is_checked() -> None:
     _, found = check_text('pricing "x" { start = anything * 2  strat = 5 }')
     assert [(one.code, underlined(one)) for one in found] == [("M301", "strat")]
