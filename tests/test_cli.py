@@ -597,6 +597,7 @@ def test_plugins_names_what_is_installed(merx: Callable[..., Said]):
     assert {
         ("policy type", "pricing"),
         ("marketplace", "aliexpress"),
+        ("marketplace", "sandbox"),
         ("store", "magento"),
         ("command", "check"),
     } <= found

@@ -118,7 +118,8 @@ def test_every_status_may_be_mapped_to_every_status():
         for index, market in enumerate(MARKETPLACE_STATUSES)
     )
 
-    assert problems(f"{WHEN} statuses {{ {entries} }}") == []
+    account = 'account "main" { connector = aliexpress  order = "p" }'
+    assert problems(f"{WHEN} statuses {{ {entries} }}", account) == []
 
 
 @pytest.mark.parametrize(
