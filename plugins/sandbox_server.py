@@ -44,11 +44,11 @@ class SandboxServer:
         per_second: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._store = SandboxStore(path, clock)
+        self.store = SandboxStore(path, clock)
         try:
-            self._sockets = _Sockets(port, Sandbox(self._store, token, batch, per_second))
+            self._sockets = _Sockets(port, Sandbox(self.store, token, batch, per_second))
         except BaseException:
-            self._store.close()
+            self.store.close()
             raise
         self.address = f"http://127.0.0.1:{self._sockets.server_port}"
         # The interval is how long `close` may have to wait.
@@ -62,7 +62,7 @@ class SandboxServer:
             self._sockets.shutdown()
             self._thread.join()
             self._sockets.server_close()
-            self._store.close()
+            self.store.close()
 
 
 class _Sockets(ThreadingHTTPServer):

@@ -72,11 +72,11 @@ def test_help_lists_every_command(merx: Callable[..., Said]):
     said = merx("--help")
 
     assert (said.code, said.err) == (0, "")
-    for name in ("check", "demo", "eval", "evaluate", "explain", "fmt", "help", "plugins", "schema", "test"):
+    for name in ("check", "demo", "eval", "evaluate", "explain", "fmt", "help", "plugins", "sandbox", "schema", "test"):
         assert f"\n  {name} " in said.out
 
 
-@pytest.mark.parametrize("name", "check demo eval evaluate explain fmt help plugins schema test".split())
+@pytest.mark.parametrize("name", "check demo eval evaluate explain fmt help plugins sandbox schema test".split())
 def test_the_help_of_each_command(merx: Callable[..., Said], name: str, snapshot: SnapshotAssertion):
     assert merx(name, "--help") == Said(0, snapshot, "")
 
