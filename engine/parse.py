@@ -1,4 +1,4 @@
-"""A file's bytes or an expression's text come in; syntax trees and diagnostics go out, whatever was in them."""
+"""A file's bytes or the text of an expression or item come in; syntax trees and diagnostics go out, whatever was in them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from merx.engine import mistakes
 from merx.engine.depth import too_deep_here
 from merx.engine.diagnostic import Diagnostic
-from merx.engine.lalr import Stopped, parse_piece
+from merx.engine.lalr import Rule, Stopped, parse_piece
 from merx.engine.mistakes import Trouble
 from merx.engine.recover import MOST, Recovery, TooMany
 from merx.engine.scan import blank_unseen, scan_words, too_deep_at, unseen_characters
 from merx.engine.source import Source, Span
-from merx.engine.syntax import Expression, File
+from merx.engine.syntax import Expression, File, Item
 
 LARGEST_FILE = 4_000_000
 """Bytes, and so characters, of a rule file."""
@@ -102,17 +103,25 @@ def _recovered(source: Source, text: str, unseen: list[Diagnostic]) -> tuple[Fil
 
 def parse_expression(source: Source) -> tuple[Expression | None, tuple[Diagnostic, ...]]:
     """The expression, or None and what is wrong with it."""
+    return _piece(source, "expression")
+
+
+def parse_item(source: Source) -> tuple[Item | None, tuple[Diagnostic, ...]]:
+    """The one item (`name = value`, a section, an entry …), or None and what is wrong with it."""
+    return _piece(source, "item")
+
+
+def _piece(source: Source, rule: Rule) -> tuple[Any, tuple[Diagnostic, ...]]:
     text = source.text
     if len(text) > LARGEST_EXPRESSION:
-        message = f"an expression has at most {LARGEST_EXPRESSION:,} characters, this one has {len(text):,}"
+        message = f"an {rule} has at most {LARGEST_EXPRESSION:,} characters, this one has {len(text):,}"
         return None, (Diagnostic("M003", "error", message, None, "write it in a rule file, in several steps"),)
     if unseen := _first(unseen_characters(source)):
         return None, tuple(unseen)
     if (deep := too_deep_at(text)) is not None:
         return None, (too_deep_here(Span(source, deep, deep + 1)),)
     try:
-        expression: Expression = parse_piece(source, text, "expression", 0, len(text))
-        return expression, ()
+        return parse_piece(source, text, rule, 0, len(text)), ()
     except Stopped as stopped:
         return None, (stopped.diagnostic or _mistake(source, stopped),)
 
@@ -122,4 +131,5 @@ def _mistake(source: Source, stopped: Stopped) -> Diagnostic:
     if not pieces:
         return Diagnostic("M010", "error", "there is no expression", None, "write one: `price + 10%`")
     at = sum(piece.end <= stopped.position for piece in pieces)
-    return mistakes.explain(Trouble(source, pieces, 0, len(pieces), at, stopped.accepted, lone=True))
+    lone = stopped.rule == "expression"
+    return mistakes.explain(Trouble(source, pieces, 0, len(pieces), at, stopped.accepted, lone=lone))

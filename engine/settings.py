@@ -137,7 +137,7 @@ def _read_field(
     path: str, annotation: Any, metadata: Sequence[Any], item: Any, given: Mapping[str, Any],
     spans: dict[str, Span], reader: Reader,
 ) -> Any:  # fmt: skip
-    annotation, metadata = _required(annotation, metadata)
+    annotation, metadata = required(annotation, metadata)
     if isinstance(item, list):
         return _ensures(item, path, given, reader)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -166,7 +166,7 @@ def _read_field(
     return _literal(node, path, annotation, metadata, vocabulary, reader)
 
 
-def _required(annotation: Any, metadata: Sequence[Any]) -> tuple[Any, list[Any]]:
+def required(annotation: Any, metadata: Sequence[Any]) -> tuple[Any, list[Any]]:
     """The annotation without `| None` and `Annotated`, and all metadata."""
     found = list(metadata)
     while True:

@@ -108,6 +108,12 @@ def first(db: Database) -> None:
     )  # fmt: skip
 
 
+@MIGRATIONS()
+def place_of_changes(db: Database) -> None:
+    """Where in its file a change was made, so that it can be taken back to the byte."""
+    db.table("history").add_column("place", str)
+
+
 @dataclass(slots=True, eq=False)
 class State:
     """The open state of a project. folder: its `.merx`.

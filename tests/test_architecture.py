@@ -23,7 +23,8 @@ COMMAND_LINE = {"merx.cli"} | {
     name
     for name in PLUGINS
     if name.startswith("merx.plugins.command_")
-    or name.removeprefix("merx.plugins.") in {"inputs", "outcomes", "output", "terminal"}
+    or name.removeprefix("merx.plugins.")
+    in {"inputs", "outcomes", "output", "policy_edits", "policy_views", "terminal"}
 }
 
 # From the bottom up: no file imports a later one, by way of whatever. `interpret` stands below `check`, which asks it what

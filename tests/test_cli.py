@@ -58,6 +58,9 @@ def merx(
     yield call
 
 
+NAMES = """
+apply check demo eval evaluate explain fmt help init log plan plugins policies run sandbox schema snapshot state status test
+""".split()
 BOTH = ("--rules", "rules.merx", "--products", "products.csv")
 
 
@@ -72,11 +75,11 @@ def test_help_lists_every_command(merx: Callable[..., Said]):
     said = merx("--help")
 
     assert (said.code, said.err) == (0, "")
-    for name in ("check", "demo", "eval", "evaluate", "explain", "fmt", "help", "plugins", "sandbox", "schema", "test"):
+    for name in NAMES:
         assert f"\n  {name} " in said.out
 
 
-@pytest.mark.parametrize("name", "check demo eval evaluate explain fmt help plugins sandbox schema test".split())
+@pytest.mark.parametrize("name", NAMES)
 def test_the_help_of_each_command(merx: Callable[..., Said], name: str, snapshot: SnapshotAssertion):
     assert merx(name, "--help") == Said(0, snapshot, "")
 
