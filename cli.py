@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from merx.engine.clock import Clock
 from merx.engine.diagnostic import Diagnostic, PolicyError, did_you_mean
 from merx.plugins.terminal import Stop, mention, report
 
@@ -98,10 +99,10 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Runs one command and returns its exit code."""
+def run(arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Runs one command and returns its exit code. clock: the time of day for it, by default the system's."""
     try:
-        code = _dispatch(arguments)
+        code = _dispatch(arguments, clock)
         sys.stdout.flush()
         return code
     except OSError as error:
@@ -117,10 +118,10 @@ def run(arguments: Sequence[str]) -> int:
         return 2
 
 
-def _dispatch(arguments: Sequence[str]) -> int:
+def _dispatch(arguments: Sequence[str], clock: Clock | None) -> int:
     # Not click's own `main`: it has other exit codes for an interruption and a closed pipe.
     try:
-        with command_line.make_context("merx", list(arguments)) as context:
+        with command_line.make_context("merx", list(arguments), obj=clock) as context:
             command_line.invoke(context)
         return 0
     except click.exceptions.Exit as done:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from merx.engine.blocks import is_currency
+from merx.engine.clock import Clock, SystemClock
 from merx.engine.diagnostic import PolicyError
 from merx.engine.project import Project, find_project
 from merx.engine.snapshot import Reject, Snapshot, StoreSettings
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from merx.engine.registry import Registry
     from merx.engine.ruleset import Ruleset
     from merx.engine.snapshot import Schema
+    from merx.engine.workspace import Workspace
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -110,6 +113,48 @@ def gather(currency: str | None = None) -> Inputs:
         raise Stop(2) from None
     settings = project.settings if project is not None else StoreSettings()
     return Inputs(project, replace(settings, currency=currency) if currency else settings)
+
+
+wait_option = click.option(
+    "--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
+    help="How long to wait for another merx that is at work in this project.",
+)  # fmt: skip
+
+
+def clock() -> Clock:
+    """The command line's: the system's, or what a test gave to `merx.cli.run`."""
+    return click.get_current_context().find_root().obj or SystemClock()
+
+
+def project_needed() -> Project:
+    """The project of the working directory. Raises Stop where there is none."""
+    project = gather().project
+    if project is None:
+        raise unusable("M720", "this is no project: there is no merx.toml here or above", "make one: `merx init`")
+    return project
+
+
+@contextlib.contextmanager
+def workspace(doing: str, *, wait: float = 0, write: bool = True) -> Iterator[Workspace]:
+    """The project of the working directory, open; its warnings are reported.
+
+    doing: what others are told who want to write meanwhile. write: the lock is held, and a clock that was set back is
+    refused. Raises Stop, PolicyError.
+    """
+    from merx.engine.lock import locked
+    from merx.engine.workspace import open_workspace
+
+    found = open_workspace(project_needed(), clock())
+    try:
+        report(one for one in found.problems if one.level == "warning")
+        if not write:
+            yield found
+            return
+        with locked(found.state.folder, doing, found.state.clock, wait=wait):
+            found.state.check_clock()
+            yield found
+    finally:
+        found.state.close()
 
 
 def check_rules(

@@ -4,6 +4,7 @@ that answer whatever a test wants."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from merx.engine.marketplace import Batch, Exchange, Offer, Operation, Refusal, 
 from merx.plugins.sandbox import SandboxOptions, connect
 from merx.plugins.sandbox_client import SandboxConnection
 from merx.plugins.sandbox_server import SandboxServer
+
+
+_KEYS = itertools.count(1)
 
 
 @contextlib.contextmanager
@@ -33,12 +37,10 @@ class Account:
 
     connection: SandboxConnection
     exchanges: list[Exchange] = field(default_factory=list)
-    sent: int = 0
 
     def publish(self, *offers: Offer, operation: Operation = "create", key: str | None = None) -> tuple[Refusal, ...]:
         """key: a new one each time, where none is given."""
-        self.sent += 1
-        return self.connection.publish(Batch(operation, key or f"batch {self.sent}", offers))
+        return self.connection.publish(Batch(operation, key or f"batch {next(_KEYS)}", offers))
 
     def shown(self) -> dict[str, Offer]:
         """What the sandbox shows, by SKU."""
