@@ -109,11 +109,16 @@ def make_plan(
                     by.update({(listing.title, name): rule for name in groups[kind]})
             by[listing.title, "listing"] = f'listing "{listing.title}" ({listing.span.place})'
     doubtful = int(accepted.frame["in_doubt"].sum())
-    identity = {**workspace.identity, "policies of the account": of_text(repr(publishing))}
+    identity = plan_identity(workspace, account, day)
     name = _name(account.title, kept.id, identity, accepted.serial, day, scope, compared.items)
     return Plan(
         name, account.title, kept.id, identity, accepted.serial, day, scope, compared, by, wanted.computed, doubtful
     )
+
+
+def plan_identity(workspace: Workspace, account: Account, day: datetime.date) -> dict[str, str]:
+    """What a plan depends on beside products and state: see `Workspace.identity`."""
+    return {**workspace.identity, "policies of the account": of_text(repr(publishing_of(account, day)))}
 
 
 def _outcomes(prepared: Prepared, kind: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -149,3 +149,19 @@ def progress(message: str) -> Iterator[None]:
     console = Console(stderr=True, no_color=not colourful(sys.stderr), highlight=False, emoji=False, markup=False)
     with console.status(message):
         yield
+
+
+@contextlib.contextmanager
+def counter(message: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal's standard error that the body moves by calling it with what is done of how much."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, no_color=not colourful(sys.stderr), highlight=False, emoji=False, markup=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(message, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

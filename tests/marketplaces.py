@@ -17,7 +17,6 @@ from merx.plugins.sandbox import SandboxOptions, connect
 from merx.plugins.sandbox_client import SandboxConnection
 from merx.plugins.sandbox_server import SandboxServer
 
-
 _KEYS = itertools.count(1)
 
 

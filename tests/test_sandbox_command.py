@@ -118,7 +118,7 @@ def test_an_empty_sandbox_has_no_rows(merx: Callable[..., Said]):
 def test_many_listings_come_from_a_sandbox_that_fails(merx: Callable[..., Said], tmp_path: Path):
     for first in range(0, 1200, 100):
         publish(tmp_path, *(bag(f"S{number:04}") for number in range(first, first + 100)))
-    merx("faults", "500=0.2", "drop=0.2", "--seed", "3")
+    merx("faults", "500=0.3", "drop=0.3", "--seed", "5")
 
     rows = json.loads(merx("listings", "--format", "json").out)
 
