@@ -24,7 +24,17 @@ COMMAND_LINE = {"merx.cli"} | {
     for name in PLUGINS
     if name.startswith("merx.plugins.command_")
     or name.removeprefix("merx.plugins.")
-    in {"inputs", "outcomes", "output", "policy_edits", "policy_views", "terminal"}
+    in {
+        "inputs",
+        "outcomes",
+        "output",
+        "plan_page",
+        "plan_report",
+        "planned",
+        "policy_edits",
+        "policy_views",
+        "terminal",
+    }
 }
 
 # From the bottom up: no file imports a later one, by way of whatever. `interpret` stands below `check`, which asks it what
@@ -41,6 +51,14 @@ check columns
 prepare
 evaluate
 ruleset
+plan
+state
+snapshots
+accepted
+workspace
+planning
+outbox
+apply
 """.split()
 
 
