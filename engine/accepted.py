@@ -13,7 +13,8 @@ from merx.engine.fingerprint import of_text
 from merx.engine.state import State
 from merx.engine.tables import read_parquet, stacked, write_parquet
 
-EMPTY = pl.DataFrame(schema={"sku": pl.String, "listing": pl.String, "published": pl.Boolean, "in_doubt": pl.Boolean})
+_TEXTS, _FLAGS = ("sku", "assigned", "listing"), ("published", "in_doubt")
+EMPTY = pl.DataFrame(schema={**dict.fromkeys(_TEXTS, pl.String), **dict.fromkeys(_FLAGS, pl.Boolean)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -226,7 +226,7 @@ def answered(outbox: Outbox) -> pl.DataFrame:
     columns = [
         "sku",
         (~gone).alias("published"),
-        ((done & (action == "create")) | gone).alias("set:published"),
+        ((done & (action != "change")) | gone).alias("set:published"),
         (pl.col("status") == "sent").alias("in_doubt"),
         (done | gone | (pl.col("status") == "sent")).alias("set:in_doubt"),
         pl.col(f"new:{LISTING}").alias("assigned"),

@@ -76,6 +76,8 @@ def _column(name: str, values: list[Any]) -> pl.Series:
     if name.startswith(DETAIL) or name == LISTING:
         return pl.Series(name, values, dtype=pl.String)
     amounts = [one for one in values if isinstance(one, Decimal)]
+    if SCHEMA.get(name) == pl.Int64:
+        return pl.Series(name, [None if one is None else int(one) for one in values], dtype=pl.Int64)
     if amounts:
         places = max(max(0, -int(one.as_tuple().exponent)) for one in amounts)
         return pl.Series(name, values, dtype=pl.Decimal(38, places))

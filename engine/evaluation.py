@@ -73,12 +73,12 @@ def evaluated(question: Question) -> Evaluation:
 
 def evaluate_rows(question: Question, rows: pl.Series | None) -> pl.DataFrame:
     """The outcomes of the marked products, None for all; nothing is kept of them."""
-    frame = frame_of(question.kept, question.reads)
+    frame, reads = frame_of(question.kept, question.reads), question.reads
     if question.assigned is not None:
-        frame = frame.with_columns(question.assigned.alias(ASSIGNED))
+        frame, reads = frame.with_columns(question.assigned.alias(ASSIGNED)), reads | {ASSIGNED}
     if rows is not None:
         frame = frame.filter(rows)
-    return evaluate_for_plan(question.prepared, frames.conform(frame, question.schema, question.reads))
+    return evaluate_for_plan(question.prepared, frames.conform(frame, question.schema, reads))
 
 
 def _last(question: Question) -> tuple[Kept, pl.DataFrame] | None:

@@ -136,7 +136,7 @@ def test_a_refusal_is_told_by_product_and_does_not_stop_the_others(shop: Shop):
     shop.products([product("A", price="10.00"), product("has space ", price="10.00")])
     # What the sandbox refuses and no bound tells: a listing that somebody took down meanwhile.
     assert shop("apply", "--yes").code == 0
-    shop("sandbox", "reset", "--yes")
+    assert shop("sandbox", "reset").code == 0
     shop.products([product("A", price="12.00"), product("has space ", price="10.00")])
 
     said = shop("apply", "--yes")
