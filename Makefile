@@ -2,7 +2,7 @@
 # Another interpreter: make PYTHON=/path/to/python3.13 test
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types wheel bench fuzz clean
+.PHONY: help demo test lint format types wheel bench fuzz soak clean
 
 PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do \
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$candidate && break; done)
@@ -11,6 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # How many test processes, and how many examples each of the sixteen parts of `make fuzz` makes.
 JOBS ?= 2
 EXAMPLES ?= 5000
+KILLS ?= 200
 
 help:
 	@echo 'make demo    run merx on the sample catalogue'
@@ -18,6 +19,7 @@ help:
 	@echo 'make lint    check style        make format  mend style'
 	@echo 'make types   check types        make wheel   build dist/*.whl'
 	@echo 'make bench   measure speed      make fuzz    hold the evaluators together over new examples, 16 times EXAMPLES=5000'
+	@echo 'make soak    plan and apply under kill -9 and faults, KILLS=200 times'
 	@echo 'make clean   remove all that make made'
 
 .venv/made:
@@ -63,6 +65,9 @@ bench: .venv/develops
 
 fuzz: .venv/develops
 	MERX_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) tests/test_rulesets.py tests/test_twins.py -k "not planted" $(ARGS)
+
+soak: .venv/develops
+	$(BIN)/python tests/soak.py --kills $(KILLS) $(ARGS)
 
 clean:
 	rm -rf .venv .ns build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
