@@ -10,12 +10,11 @@ import click
 
 from merx.engine.diagnostic import Diagnostic, PolicyError
 from merx.engine.hooks import hookimpl
-from merx.plugins.inputs import format_option
+from merx.plugins.inputs import format_option, project_needed
 from merx.plugins.policy_edits import (
     Wish,
     carry_out,
     change_options,
-    needed_project,
     open_draft,
     state_if_any,
     usage,
@@ -54,7 +53,7 @@ def list_(kind: str | None, format_: str | None) -> None:
     from merx.plugins.policy_views import list_blocks
 
     with usage():
-        draft = open_draft(*needed_project())
+        draft = open_draft(project_needed())
         if kind is not None:
             known_kind(kind, draft.registry)
         list_blocks(draft, [kind] if kind else kinds(draft.registry), format_)
@@ -70,7 +69,7 @@ def show(kind: str, title: str, format_: str | None) -> None:
     from merx.plugins.policy_views import show_block
 
     with usage():
-        draft = open_draft(*needed_project())
+        draft = open_draft(project_needed())
         known_kind(kind, draft.registry)
         show_block(draft, find(draft.every_file, kind, title), format_)
 
@@ -236,7 +235,7 @@ def history(kind: str | None, title: str | None, format_: str | None) -> None:
     from merx.plugins.policy_views import show_history
 
     with usage():
-        project, _ = needed_project()
+        project = project_needed()
         if kind is not None:
             known_kind(kind, registry())
         state = state_if_any(project)

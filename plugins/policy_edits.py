@@ -15,13 +15,13 @@ import click
 from merx.engine.diagnostic import Diagnostic, PolicyError
 from merx.engine.durable import replacing
 from merx.engine.project import Project
-from merx.plugins.inputs import gather, read_snapshot
+from merx.plugins.inputs import clock, project_needed, read_snapshot, wait_option
 from merx.plugins.output import unusable
 from merx.plugins.terminal import Stop, mention, printable, report, say
 
 if TYPE_CHECKING:
     from merx.engine.draft import Draft
-    from merx.engine.snapshot import Schema, StoreSettings
+    from merx.engine.snapshot import Schema
     from merx.engine.state import State
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -43,7 +43,7 @@ class Wish:
 def change_options(command: _Command) -> _Command:
     """--dry-run, --by and --wait."""
     for option in (
-        click.option("--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait for another merx."),
+        wait_option,
         click.option("--by", metavar="NAME", help="Who does it.  [default: $MERX_USER, or the login name]"),
         click.option("--dry-run", is_flag=True, help="Change nothing; show what would change."),
     ):  # fmt: skip
@@ -61,32 +61,23 @@ def usage() -> Iterator[None]:
         raise Stop(2 if {one.code for one in error.diagnostics} <= WRONG_USAGE else 1) from None
 
 
-def needed_project() -> tuple[Project, StoreSettings]:
-    """The project of the working directory. Raises Stop without one."""
-    inputs = gather()
-    if inputs.project is None:
-        help = "go to the folder of a project, or make one: a folder with a merx.toml"
-        raise unusable("M840", "this is no project: there is no merx.toml here or above", help)
-    return inputs.project, inputs.settings
-
-
-def open_draft(project: Project, settings: StoreSettings) -> Draft:
+def open_draft(project: Project) -> Draft:
     from merx.engine.draft import Draft
     from merx.engine.registry import registry
 
-    return Draft(project, registry(), settings.media_base_url)
+    return Draft(project, registry(), project.settings.media_base_url)
 
 
 def state_if_any(project: Project) -> State | None:
     """The project's state, where it has one already: looking makes none."""
     from merx.engine.state import FILE, FOLDER, open_state
 
-    return open_state(project.folder) if (project.folder / FOLDER / FILE).exists() else None
+    return open_state(project.folder, clock()) if (project.folder / FOLDER / FILE).exists() else None
 
 
 def carry_out(wish: Wish, change: Callable[[Draft, State | None], object]) -> None:
     """Makes the changes in a fresh draft, checks it and writes it, all under the project's lock."""
-    project, settings = needed_project()
+    project = project_needed()
     with contextlib.ExitStack() as stack:
         stack.enter_context(usage())
         if wish.dry_run:
@@ -95,12 +86,12 @@ def carry_out(wish: Wish, change: Callable[[Draft, State | None], object]) -> No
             state = _locked_state(project, wish, stack)
         if state is not None:
             stack.callback(state.close)
-        draft = open_draft(project, settings)
+        draft = open_draft(project)
         change(draft, state)
         if not draft.changes:
             mention("nothing to change: it says so already")
             return
-        _refuse_new_errors(draft, _schema(draft, settings))
+        _refuse_new_errors(draft, _schema(draft))
         if wish.dry_run:
             _show(draft)
             return
@@ -118,22 +109,23 @@ def _locked_state(project: Project, wish: Wish, stack: contextlib.ExitStack) -> 
     from merx.engine.lock import locked
     from merx.engine.state import open_state
 
-    state = open_state(project.folder)
+    state = open_state(project.folder, clock())
     try:
         stack.enter_context(locked(state.folder, wish.doing, state.clock, wait=wish.wait))
+        state.check_clock()
     except BaseException:
         state.close()
         raise
     return state
 
 
-def _schema(draft: Draft, settings: StoreSettings) -> Schema | None:
+def _schema(draft: Draft) -> Schema | None:
     """Of the project's products, where no `catalog` block says what rules may read."""
     products = draft.project.products
     if products is None or any(one.kind.name == "catalog" for file in draft.every_file for one in file.declarations):
         return None
     try:
-        return read_snapshot(products, draft.registry, settings).schema
+        return read_snapshot(products, draft.registry, draft.project.settings).schema
     except PolicyError as error:
         mention(f"note: attributes were not checked: {error.diagnostics[0].message}")
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import errno
 import json
@@ -86,6 +87,11 @@ class Shop:
         """The lines that are not as they were at first."""
         lines = difflib.unified_diff(RULES.splitlines(), self.text().splitlines(), n=0, lineterm="")
         return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+
+
+class Yesterday(SystemClock):
+    def now(self) -> datetime.datetime:
+        return super().now() - datetime.timedelta(days=1)
 
 
 @pytest.fixture
@@ -338,7 +344,7 @@ def test_outside_of_a_project_there_are_no_policies(shop: Shop):
     for arguments in (["list"], ["edit", "pricing", "Plain", "change=+1%"], ["history"]):
         said = shop(*arguments)
         assert (said.code, said.out) == (2, "")
-        assert "error[M840]" in said.err
+        assert "error[M720]" in said.err
 
 
 def test_remove_takes_several_and_the_comments_above_them(shop: Shop):
@@ -477,6 +483,16 @@ def test_a_file_that_an_editor_writes_meanwhile_is_left_alone(shop: Shop, monkey
 
     assert (said.code, shop.text(), shop.history()) == (1, other, [])
     assert "error[M853]" in said.err
+
+
+def test_a_clock_that_was_set_back_is_told_before_anything_is_written(shop: Shop):
+    shop("edit", "pricing", "Plain", "change=+1%")
+    text = shop.text()
+
+    code = run(["policies", "edit", "pricing", "Plain", "change=+2%"], Yesterday())
+
+    assert (code, shop.text()) == (1, text)
+    assert "error[M806]" in shop.capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_every_file_and_no_record(shop: Shop, monkeypatch: pytest.MonkeyPatch):
