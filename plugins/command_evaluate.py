@@ -24,6 +24,7 @@ from merx.plugins.inputs import (
     rejected,
     rules_option,
     usable_rules,
+    write_rejects,
 )
 from merx.plugins.outcomes import show_outcomes, summary
 from merx.plugins.output import FORMATS, chosen_format, into_file, write_frame
@@ -77,7 +78,7 @@ def command(
     done = evaluate_file(found, file, inputs.settings, as_of, account)
     rejected(done.snapshot, file, most=None if rejects is None else 5)
     if rejects is not None:
-        _write_rejects(done.snapshot, rejects)
+        write_rejects(done.snapshot.rejects, rejects)
     if written == "table":
         with into_file(output):
             show_outcomes(done.outcomes, done.snapshot, done.day)
@@ -111,14 +112,6 @@ def evaluate_file(
         conformed = frames.conform(snapshot.frame, declared or snapshot.schema, bound.reads(prepared))
         outcomes = evaluate(prepared, conformed)
     return Evaluation(prepared.day, snapshot, outcomes)
-
-
-def _write_rejects(snapshot: Snapshot, path: Path) -> None:
-    import polars as pl
-
-    rows = [(one.line, one.sku, one.reason) for one in snapshot.rejects]
-    schema = {"line": pl.Int64, "sku": pl.String, "reason": pl.String}
-    write_frame(pl.DataFrame(rows, schema=schema, orient="row"), "csv", path)
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from merx.engine.clock import Clock, SystemClock
 from merx.engine.diagnostic import PolicyError
 from merx.engine.project import Project, find_project
 from merx.engine.snapshot import Reject, Snapshot, StoreSettings
-from merx.plugins.output import unusable
+from merx.plugins.output import unusable, write_frame
 from merx.plugins.terminal import Stop, mention, plural, progress, report
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from merx.engine.registry import Registry
     from merx.engine.ruleset import Ruleset
     from merx.engine.snapshot import Schema
+    from merx.engine.state import State
     from merx.engine.workspace import Workspace
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -157,6 +158,25 @@ def workspace(doing: str, *, wait: float = 0, write: bool = True) -> Iterator[Wo
         found.state.close()
 
 
+@contextlib.contextmanager
+def state(doing: str | None = None, *, wait: float = 0) -> Iterator[State | None]:
+    """The state of the project of the working directory, open, without its rules. doing: the lock is held, see `workspace`;
+    None only looks, and gives None where there is no state yet. Raises Stop, PolicyError."""
+    from merx.engine.lock import locked
+    from merx.engine.state import FILE, FOLDER, open_state
+
+    folder = project_needed().folder
+    if doing is None and not (folder / FOLDER / FILE).exists():
+        yield None
+        return
+    found = open_state(folder, clock())
+    try:
+        with contextlib.nullcontext() if doing is None else locked(found.folder, doing, found.clock, wait=wait):
+            yield found
+    finally:
+        found.close()
+
+
 def check_rules(
     paths: Sequence[Path], settings: StoreSettings, schema: Schema | None = None
 ) -> tuple[Ruleset, tuple[Diagnostic, ...]]:
@@ -203,6 +223,15 @@ def rejected(snapshot: Snapshot, path: Path, *, most: int | None = None) -> None
         mention(f"  line {reject.line}{_named(reject)}: {reject.reason}")
     if most is not None and len(snapshot.rejects) > most:
         mention(f"  … and {len(snapshot.rejects) - most:,} more: --rejects FILE writes them all")
+
+
+def write_rejects(rejects: Sequence[Reject], path: Path) -> None:
+    """The rows that are kept out, as CSV."""
+    import polars as pl
+
+    rows = [(one.line, one.sku, one.reason) for one in rejects]
+    schema = {"line": pl.Int64, "sku": pl.String, "reason": pl.String}
+    write_frame(pl.DataFrame(rows, schema=schema, orient="row"), "csv", path)
 
 
 def _is(snapshot: Snapshot) -> str:
