@@ -25,6 +25,9 @@ FILE = "state.db"
 FOLDERS = ("snapshots", "outcomes", "plans", "accepted")
 """Below `.merx`: where the files lie that the state names."""
 
+RESTORING = f"{FOLDER}.restoring-"
+"""How the name of the folder beside begins in which a backup is unpacked and verified."""
+
 _BUSY = 30
 """Seconds that a statement waits for another process's; the lock makes that rare."""
 
@@ -182,11 +185,16 @@ class State:
         """Notes the moment. Raises PolicyError (M806) where it is before what was noted last: with a clock that is set
         back, an ended promotion would apply again."""
         last, now = self.fact("seen"), self.clock.now()
-        if last is not None and now < moment(last) - TOLERANCE:
+        try:
+            before = None if last is None else moment(last)
+            late = before is not None and now < before - TOLERANCE
+        except (ValueError, TypeError, OverflowError):
+            raise _damaged(self.path, f"`{last}` is no moment") from None
+        if late:
             message = f"the clock says {stamp(now)}, and this project was last written at {last}"
             help = "set the clock right; if the earlier time was the wrong one: `merx state check --accept-clock`"
             raise PolicyError([Diagnostic("M806", "error", message, None, help)])
-        if last is None or now > moment(last):
+        if before is None or now > before:
             self.note("seen", stamp(now))
 
     def problems(self) -> list[str]:
@@ -216,6 +224,7 @@ def open_state(project: Path, clock: Clock | None = None) -> State:
     """
     folder = project / FOLDER
     path = folder / FILE
+    _refuse_remains(project, path)
     try:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -238,6 +247,22 @@ def open_state(project: Path, clock: Clock | None = None) -> State:
     return State(folder, clock or SystemClock(), db)
 
 
+def _refuse_remains(project: Path, path: Path) -> None:
+    """A new state is not made where an old one has lost its file: its listings would look as if nobody had sent them."""
+    if path.exists() and path.stat().st_size:
+        return
+    if not path.parent.exists() and any(project.glob(f"{RESTORING}*/{FOLDER}/{FILE}")):
+        message = f"a restore was interrupted, and `{path.parent}` is not there"
+        help = "run it again: `merx state restore FILE`"
+        raise PolicyError([Diagnostic("M815", "error", message, None, help)])
+    if any(one.suffix == ".parquet" for name in FOLDERS for one in path.parent.glob(f"{name}/*")):
+        message = (
+            f"the state `{path}` is damaged: it is {'empty' if path.exists() else 'gone'}, and its files are there"
+        )
+        help = "restore a copy: `merx state restore FILE`"
+        raise PolicyError([Diagnostic("M800", "error", message, None, help)])
+
+
 def _refuse_newer(db: Database, path: Path) -> None:
     known = {one.name for one in MIGRATIONS.pending(db)} | {one.name for one in MIGRATIONS.applied(db)}
     ours = {one.name for one in MIGRATIONS._migrations}
@@ -251,6 +276,8 @@ def told(path: Path) -> Iterator[None]:
     """SQLite's errors of the body as diagnostics."""
     try:
         yield
+    except UnicodeDecodeError:
+        raise _damaged(path, "it holds text that is none") from None
     except sqlite3.DatabaseError as error:
         text = str(error)
         if "full" in text:
@@ -261,10 +288,7 @@ def told(path: Path) -> Iterator[None]:
         if "readonly" in text or "unable to open" in text:
             raise _unwritable(path, text) from None
         if "malformed" in text or "not a database" in text or "disk image" in text:
-            help = "restore a copy: `merx state restore FILE`; `merx state check` says what is damaged"
-            raise PolicyError(
-                [Diagnostic("M800", "error", f"the state `{path}` is damaged: {text}", None, help)]
-            ) from None
+            raise _damaged(path, text) from None
         raise PolicyError(
             [
                 Diagnostic(
@@ -276,6 +300,11 @@ def told(path: Path) -> Iterator[None]:
                 )
             ]
         ) from None
+
+
+def _damaged(path: Path, why: str) -> PolicyError:
+    help = "restore a copy: `merx state restore FILE`; `merx state check` says what is damaged"
+    return PolicyError([Diagnostic("M800", "error", f"the state `{path}` is damaged: {why}", None, help)])
 
 
 def _unwritable(path: Path, why: str) -> PolicyError:
