@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -162,9 +163,9 @@ def test_drift_is_found_and_mended(shop: Shop):
 
 
 def test_a_lost_state_is_read_back_from_the_marketplace(shop: Shop):
-    (shop.folder / ".merx" / "state.db").unlink()
-    for name in ("state.db-wal", "state.db-shm"):
-        (shop.folder / ".merx" / name).unlink(missing_ok=True)
+    for path in (shop.folder / ".merx").iterdir():
+        if not path.name.startswith("sandbox"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     assert shop.plan("--refresh")["summary"] == {"create": 0, "change": 0, "hold": 0, "withdraw": 0, "unchanged": 3}
 
