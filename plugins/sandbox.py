@@ -123,7 +123,7 @@ def opened(
     try:
         return SandboxServer(path, port=port, token=token, batch=batch, per_second=per_second)
     except NotASandbox as error:
-        what, help = str(error), "name another file"
+        what, help = str(error), "name another file, or move this one away"
     except sqlite3.Error as error:
         what += f": {error}"
     except OSError as error:

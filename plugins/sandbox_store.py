@@ -7,6 +7,7 @@ servers, in several processes, may have the same file open.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import sqlite3
 import threading
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from merx.engine.clock import Clock, SystemClock, stamp
+from merx.engine.marketplace import UNKNOWN_SKU
 from merx.plugins.sandbox_faults import FAULTS, Faults
 from merx.plugins.sandbox_offer import SHOWN, Refused, taken
 
 _OURS = 0x6D785342
 """SQLite's application id of a sandbox's file: another database is not written into."""
 
-_VERSION = 1
+_VERSION = 2
 
 _TABLES = """
 create table listings (
@@ -31,7 +33,9 @@ create table listings (
   images text, further text not null, details text not null, changed_at text not null,
   check (quantity is null or quantity >= 0)
 ) without rowid;
-create table batches (key text primary key, answer text not null, at text not null) without rowid;
+create table batches (
+  key text primary key, about text not null, answer text not null, at text not null
+) without rowid;
 create table orders (
   id integer primary key autoincrement, key text unique, placed_at text not null, status text not null,
   buyer text not null, lines text not null, currency text not null, total text not null
@@ -82,7 +86,7 @@ class SandboxStore:
             elif known[0] != _OURS:
                 raise NotASandbox(f"`{path}` is another database")
             elif known[1] != _VERSION:
-                raise NotASandbox(f"`{path}` was written by another version of merx")
+                raise NotASandbox(f"the sandbox's file `{path}` was written by another version of merx")
         self._use_wal()
         # An answer that was given must outlive the machine's power, as a real marketplace's does.
         self._db.execute("pragma synchronous = full")
@@ -118,10 +122,16 @@ class SandboxStore:
         return stamp(self._clock.now())
 
     def publish(self, key: str, operation: str, offers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Takes a batch; the answer names the offers that were refused. A key that was seen gives its answer again."""
+        """Takes a batch; the answer names the offers that were refused. A key that was seen gives its answer again.
+
+        Raises Refused where the key was another batch's: its answer would be a lie about this one.
+        """
+        about = _about(operation, offers)
         with self._whole() as db:
-            seen = db.execute("select answer from batches where key = ?", [key]).fetchone()
+            seen = db.execute("select about, answer from batches where key = ?", [key]).fetchone()
             if seen is not None:
+                if seen["about"] != about:
+                    raise Refused("key_reused", f"the key `{key}` was another batch's")
                 found: dict[str, Any] = json.loads(seen["answer"])
                 return found
             refusals = []
@@ -131,7 +141,7 @@ class SandboxStore:
                 except Refused as refused:
                     refusals.append({"sku": offer["sku"], "code": refused.code, "message": refused.message})
             answer = {"accepted": len(offers) - len(refusals), "refusals": refusals}
-            db.execute("insert into batches values (?, ?, ?)", [key, _json(answer), self._now()])
+            db.execute("insert into batches values (?, ?, ?, ?)", [key, about, _json(answer), self._now()])
             return answer
 
     def _take(self, db: sqlite3.Connection, operation: str, offer: Mapping[str, Any]) -> None:
@@ -139,7 +149,7 @@ class SandboxStore:
         sku = offer["sku"]
         row = db.execute("select * from listings where sku = ?", [sku]).fetchone()
         if row is None and operation == "change":
-            raise Refused("unknown_sku", f"there is no listing `{sku}` to change")
+            raise Refused(UNKNOWN_SKU, f"there is no listing `{sku}` to change")
         if operation == "withdraw":
             if row is None:
                 return
@@ -233,11 +243,16 @@ class SandboxStore:
             self._db.close()
 
 
+def _about(operation: str, offers: Sequence[Mapping[str, Any]]) -> str:
+    """What tells a batch from others. Not its values: 12.5 and 12.50 are the same batch sent again."""
+    return hashlib.sha256(_json([operation, sorted(one["sku"] for one in offers)]).encode()).hexdigest()
+
+
 def _sold(db: sqlite3.Connection, sku: str, pieces: int) -> dict[str, Any]:
     """Takes pieces off a listing; the order's line of them."""
     row = db.execute("select * from listings where sku = ?", [sku]).fetchone()
     if row is None:
-        raise Refused("unknown_sku", f"there is no listing `{sku}`")
+        raise Refused(UNKNOWN_SKU, f"there is no listing `{sku}`")
     there = row["quantity"] or 0
     if pieces > there:
         raise Refused("not_enough", f"there are {there} of `{sku}`, and {pieces} are ordered")

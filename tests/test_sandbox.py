@@ -215,6 +215,19 @@ def test_a_key_that_was_seen_gives_the_same_answer_and_has_no_second_effect(shop
     assert shop.shown()["A"].values["quantity"] == 1
 
 
+def test_a_key_of_another_batch_is_refused_and_changes_nothing(shop: Account):
+    shop.publish(priced("A"), key="one")
+
+    for offers, operation in (
+        ([priced("B")], "create"),
+        ([priced("A"), priced("B")], "create"),
+        ([priced("A")], "change"),
+    ):
+        with pytest.raises(Denied, match="the key `one` was another batch's"):
+            shop.publish(*offers, key="one", operation=operation)
+    assert list(shop.shown()) == ["A"]
+
+
 def test_a_key_is_known_after_a_restart(tmp_path: Path):
     with account(tmp_path) as shop:
         first = shop.publish(priced("A"), priced("B", "0"), key="one")
@@ -762,6 +775,19 @@ def test_a_file_that_is_no_sandboxs_is_left_alone(tmp_path: Path):
 
     assert [(one.code, "another database" in one.message) for one in told.value.diagnostics] == [("M831", True)]
     assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_a_file_of_another_version_is_left_alone(tmp_path: Path):
+    with account(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("pragma user_version = 99")
+
+    with pytest.raises(PolicyError) as told, account(tmp_path):
+        pass
+
+    [problem] = told.value.diagnostics
+    assert (problem.code, "written by another version" in problem.message) == ("M831", True)
 
 
 @pytest.mark.parametrize(
