@@ -19,7 +19,7 @@ import click
 from merx.engine.diagnostic import Diagnostic, PolicyError
 from merx.engine.hooks import hookimpl
 from merx.engine.marketplace import Denied, Offer, Unavailable
-from merx.plugins.inputs import format_option, gather, usable_rules
+from merx.plugins.inputs import format_option, gather, project_needed, usable_rules
 from merx.plugins.output import unusable, write_frame, write_text
 from merx.plugins.sandbox import FILE, NAME, STATUSES, opened
 from merx.plugins.sandbox_faults import FAULTS, Faults, parsed
@@ -306,19 +306,16 @@ def reset(account: str | None) -> None:
 def _account_opened(title: str | None) -> Iterator[SandboxConnection]:
     """The project's account at a sandbox.
 
-    Raises Stop (M830) outside of a project, PolicyError where the rules or merx.toml are wrong, M834 where the sandbox
-    does not answer and M835 where it refuses.
+    Raises Stop outside of a project, PolicyError where the rules or merx.toml are wrong, M834 where the sandbox does not
+    answer and M835 where it refuses.
     """
     from merx.engine.accounts import connect
     from merx.plugins.sandbox_client import SandboxConnection
 
-    inputs = gather()
-    if inputs.project is None:
-        help = "go into the folder with the merx.toml"
-        raise unusable("M830", "there is no project here, and so no account at a sandbox", help)
-    ruleset = usable_rules(inputs.rules(()), inputs.settings)
+    project = project_needed()
+    ruleset = usable_rules(project.rules, project.settings)
     account = _chosen(ruleset.rules, title)
-    connection = connect(inputs.project, account, ruleset.registry, lambda _: None)
+    connection = connect(project, account, ruleset.registry, lambda _: None)
     assert isinstance(connection, SandboxConnection)
     try:
         yield connection
