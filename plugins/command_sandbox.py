@@ -262,7 +262,7 @@ def orders(format_: str | None, account: str | None) -> None:
 def faults(
     probabilities: dict[str, float], off: bool, seed: int | None, format_: str | None, account: str | None
 ) -> None:
-    """Make the sandbox fail on purpose, or show how often it does and did.
+    """Make the sandbox fail on purpose, or show how often.
 
     Faults that are not named are off from then on. A call meets at most one.
 
@@ -296,7 +296,10 @@ def faults(
 @command.command("reset")
 @account_option
 def reset(account: str | None) -> None:
-    """Empty the sandbox: listings, orders, faults. merx itself forgets nothing: `merx plan --refresh` looks again."""
+    """Empty the sandbox: listings, orders, faults.
+
+    merx itself forgets nothing: `merx plan --refresh` looks at what is shown.
+    """
     with _account_opened(account) as connection:
         _patiently(connection.reset)
     say("the sandbox is empty")
