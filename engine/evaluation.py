@@ -25,6 +25,9 @@ from merx.engine.tables import alike, read_parquet, write_parquet
 _MOST = 0.5
 """Share of the products from which on all are evaluated: taking rows out and putting them back is not free either."""
 
+_FEW = 0.05
+"""Share of the products up to which the kept outcomes stay: evaluating so few again is cheaper than writing all."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
@@ -66,7 +69,7 @@ def evaluated(question: Question) -> Evaluation:
         found = Evaluation(evaluate_rows(question, None), question.kept.products)
     else:
         found = _anew(question, *last)
-    if found.computed or last is None or last[0].id != question.kept.id:
+    if last is None or found.computed > _FEW * question.kept.products:
         _keep(question, found.outcomes)
     return found
 
