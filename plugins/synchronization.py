@@ -1,6 +1,6 @@
 """Policies of the kind `synchronization`: what is sent when, and what is recorded of it.
 
-All fields are read and checked. They decide nothing about a product, so there is no program.
+They decide nothing about a product, so there is no program; `merx.engine.jobs` does what they say.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from merx.engine.hooks import hookimpl
 from merx.engine.policy import AttributeNames, Context, Interval, PolicyType, Problem, Settings
+from merx.engine.publishing import JOBS, Publishing
 
 SCHEDULES = ("upload", "update", "inventory_price", "assign")
 
@@ -66,6 +67,23 @@ class Synchronization(PolicyType):
         yield from payload_problems(settings)
         if settings.keep < datetime.timedelta(days=1):
             yield Problem("M374", "records are kept for a day or longer", "keep", "write `keep = 30d`")
+
+    def publishing(self, settings: SynchronizationSettings) -> Publishing:
+        triggers, payload = settings.only_when_changed, settings.send_only
+        return Publishing(
+            unassign=settings.unassign,
+            standalone=settings.not_visible_individually == "include",
+            triggers=None if triggers is None else _details(triggers),
+            payload=None if payload is None and triggers is None else _details(payload or triggers or ()),
+            schedules={job: getattr(settings, job) for job in JOBS},
+            activity_log=settings.activity_log,
+            feed_log=settings.feed_log,
+            keep=settings.keep,
+        )
+
+
+def _details(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in SENT_APART)
 
 
 def schedule_problems(name: str, interval: Interval) -> Iterator[Problem]:
