@@ -628,7 +628,7 @@ def test_the_demo_decides_every_product_of_the_sample(merx: Callable[..., Said])
 
 def test_the_readme_shows_what_the_demo_prints(merx: Callable[..., Said]):
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    shown = readme.split("`make demo` ends like this:\n\n```\n")[1].split("```")[0]
+    shown = readme.split("`make demo` shows a row a product, then:\n\n```\n")[1].split("```")[0]
 
     without_folder = re.sub(r"\([^()]*/rules/", "(rules/", merx("demo").out)
     assert shown in without_folder
