@@ -557,3 +557,21 @@ def test_a_broken_merx_toml_does_not_end_the_loop(shop: Shop):
     assert shop.minutes(11) == 0
 
     assert shop.jobs()["inventory_price"]["failures"] == 2
+
+
+def test_what_another_process_did_meanwhile_is_not_done_again(shop: Shop):
+    shop.rules("inventory_price = every 5m")
+    shop.once()
+    codes: list[int] = []
+    waiting = threading.Thread(target=lambda: codes.append(shop.once(5, "--wait", "20")))
+    with locked(shop.folder / ".merx", "merx run", SystemClock()):
+        waiting.start()
+        time.sleep(2)
+        db = sqlite3.connect(shop.folder / ".merx" / "state.db")
+        with db:
+            db.execute("update jobs set due = '2026-11-25T12:10:00.000Z' where job = 'inventory_price'")
+        db.close()
+    waiting.join(20)
+
+    assert codes == [0]
+    assert shop.jobs()["inventory_price"]["runs"] == 1

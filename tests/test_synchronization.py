@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from merx.engine.policy import Interval
+from merx.engine.publishing import Publishing
 from merx.engine.ruleset import check_text
 from merx.plugins.synchronization import Synchronization, SynchronizationSettings, cron_problem
 
@@ -101,3 +102,26 @@ def test_a_synchronization_policy_decides_nothing_about_a_product():
 
 def test_every_field_says_what_it_is_for():
     assert [name for name, field in SynchronizationSettings.model_fields.items() if not field.description] == []
+
+
+def test_every_field_reaches_what_publishes():
+    found = Synchronization().publishing(
+        settings("""
+          upload = every 1h  inventory_price = every 5m  unassign = yes  not_visible_individually = include
+          only_when_changed = [color, price]  activity_log = off  feed_log = off  keep = 7d
+        """)
+    )
+
+    assert found == Publishing(
+        unassign=True,
+        standalone=True,
+        triggers=("color",),
+        payload=("color",),
+        schedules={
+            "assign": Interval(), "upload": Interval(seconds=3600), "update": Interval(),
+            "inventory_price": Interval(seconds=300),
+        },
+        activity_log=False,
+        feed_log=False,
+        keep=datetime.timedelta(days=7),
+    )  # fmt: skip
