@@ -223,17 +223,26 @@ def answered(outbox: Outbox) -> pl.DataFrame:
     action, unknown = pl.col("action"), (pl.col("code") == UNKNOWN_SKU).fill_null(False)
     done = (pl.col("status") == "done") & pl.col("code").is_null()
     gone = (pl.col("status") == "done") & unknown
+    sent = pl.col("status") == "sent"
+    # Of a doubt about what is held now, a withdrawal ends only the part that could be oversold: the rest is forgotten, so
+    # that it is sent again when the product comes back.
+    forgotten = done & (action == "withdraw") & pl.col("in_doubt")
+    settled = done & ((action != "change") | (pl.col("reasons").list.len() == 0))
     columns = [
         "sku",
         (~gone).alias("published"),
         ((done & (action != "change")) | gone).alias("set:published"),
-        (pl.col("status") == "sent").alias("in_doubt"),
-        (done | gone | (pl.col("status") == "sent")).alias("set:in_doubt"),
+        sent.alias("in_doubt"),
+        (settled | gone | sent).alias("set:in_doubt"),
         pl.col(f"new:{LISTING}").alias("assigned"),
         (done & pl.col(f"new:{LISTING}").is_not_null() & (action != "withdraw")).alias("set:assigned"),
     ]
     for name in outbox.fields:
-        columns += [pl.col(f"new:{name}").alias(name), (done & _was_sent(name, outbox)).alias(f"set:{name}")]
+        kept = pl.lit(name in ("quantity", LISTING)) | ~forgotten
+        columns += [
+            pl.when(kept).then(pl.col(f"new:{name}")).alias(name),
+            ((done & _was_sent(name, outbox)) | ~kept).alias(f"set:{name}"),
+        ]
     return told.select(columns)
 
 

@@ -4,7 +4,7 @@ Nothing is read or sent here. Both sides are frames with a row a product, and so
 
     wanted    sku listing status reasons · the outcomes · `decided:KIND` · `detail:NAME` · disabled hidden
     accepted  sku listing published in_doubt · the outcomes · `detail:NAME`
-    items     sku action shown listing reasons fields · `old:FIELD` and `new:FIELD` of every field
+    items     sku action shown in_doubt listing reasons fields · `old:FIELD` and `new:FIELD` of every field
 
 A field is an outcome, `listing`, or `detail:NAME`. `decided:KIND` says that null outcomes of that kind of policy are no
 value; where it is false they say nothing, and what the marketplace shows stays.
@@ -82,9 +82,13 @@ def compare(wanted: pl.DataFrame, accepted: pl.DataFrame, sides: Sides) -> Compa
     """What is to be done. Products to create come first, then changes, holds and withdrawals, each in the wanted order."""
     fields = _fields(wanted, accepted, sides)
     both = _beside(wanted, accepted, fields)
-    differs = {name: _differs(name, sides) for name in fields if sides.scope.compares(name)}
+    # Of a product in doubt everything is sent, whatever part of the plan is wanted: only then is there no doubt any more.
+    differs = {
+        name: _differs(name, sides) if sides.scope.compares(name) else _differs(name, sides) & pl.col("in_doubt")
+        for name in fields
+    }
     both = both.with_columns(expr.alias(f"differs:{name}") for name, expr in differs.items())
-    both = both.with_columns(_action(both, list(differs), sides).alias("action"))
+    both = both.with_columns(_action(fields, sides).alias("action"))
     silent = pl.col("action").is_null()
     hidden = _may_be_new() & pl.col("hidden")
     counts = both.select(
@@ -94,7 +98,7 @@ def compare(wanted: pl.DataFrame, accepted: pl.DataFrame, sides: Sides) -> Compa
     items = both.filter(pl.col("action").is_not_null())
     if sides.scope.actions is not None:
         items = items.filter(pl.col("action").is_in(list(sides.scope.actions)))
-    made = _items(items, fields, list(differs))
+    made = _items(items, fields)
     return Compared(made, tuple(fields), counts["unchanged"], counts["hidden"], counts["shown"])
 
 
@@ -156,7 +160,7 @@ def _may_be_new() -> pl.Expr:
     return listed.fill_null(False) & ~pl.col(_SHOWN) & ~pl.col("disabled")
 
 
-def _action(both: pl.DataFrame, compared: Sequence[str], sides: Sides) -> pl.Expr:
+def _action(fields: Sequence[str], sides: Sides) -> pl.Expr:
     nobody = pl.lit(None, dtype=pl.String)
     shown, new = pl.col(_SHOWN), _may_be_new() & ~pl.col("hidden")
     held = (pl.col("status") == "held").fill_null(False)
@@ -165,8 +169,11 @@ def _action(both: pl.DataFrame, compared: Sequence[str], sides: Sides) -> pl.Exp
         lost = lost | ~pl.col(_HERE)
     # One that may have been published, for all that is known, is withdrawn like one that was.
     sold = pl.col("in_doubt") | (shown & pl.col("old:quantity").ne_missing(pl.lit(0)))
-    asked = compared if sides.scope.triggers is None else [one for one in compared if one in sides.scope.triggers]
-    differs = pl.any_horizontal(pl.lit(False), *(pl.col(f"differs:{name}") for name in asked))
+    triggers = sides.scope.triggers
+    differs = pl.any_horizontal(
+        pl.col(f"differs:{name}") & (pl.lit(triggers is None or name in triggers) | pl.col("in_doubt"))
+        for name in fields
+    )
     return (
         pl.when(lost & sold).then(pl.lit("withdraw"))
         .when(lost).then(nobody)
@@ -177,12 +184,12 @@ def _action(both: pl.DataFrame, compared: Sequence[str], sides: Sides) -> pl.Exp
     )  # fmt: skip
 
 
-def _items(found: pl.DataFrame, fields: Sequence[str], compared: Sequence[str]) -> pl.DataFrame:
+def _items(found: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
     """The rows of the plan, in the order of the actions."""
     creates, withdraws = pl.col("action") == "create", pl.col("action") == "withdraw"
     named = []
     for name in fields:
-        changes = pl.col(f"differs:{name}") if name in compared else pl.lit(False)
+        changes = pl.col(f"differs:{name}")
         new = pl.col(name).is_not_null() if name != "images" else pl.col(name).list.len() > 0
         told = pl.when(creates).then(new).when(withdraws).then(pl.lit(name == "quantity")).otherwise(
             changes & (pl.col("action") == "change")
@@ -194,7 +201,7 @@ def _items(found: pl.DataFrame, fields: Sequence[str], compared: Sequence[str]) 
         found.with_columns(pl.concat_list(named).list.drop_nulls().alias("fields"), order.alias("order#"))
         .sort("order#", maintain_order=True)
         .select(
-            "sku", "action", pl.col(_SHOWN).alias("shown"), pl.coalesce(LISTING, f"old:{LISTING}").alias(LISTING),
+            "sku", "action", pl.col(_SHOWN).alias("shown"), "in_doubt", pl.coalesce(LISTING, f"old:{LISTING}").alias(LISTING),
             pl.col("reasons").fill_null(pl.lit([], dtype=pl.List(pl.String))), "fields",
             *(f"old:{name}" for name in fields),
             *(zero.alias("new:quantity") if name == "quantity" else pl.col(name).alias(f"new:{name}") for name in fields),
@@ -204,10 +211,10 @@ def _items(found: pl.DataFrame, fields: Sequence[str], compared: Sequence[str]) 
 
 def sent(row: Mapping[str, Any], scope: Scope, fields: Sequence[str]) -> list[str]:
     """The fields that go to the marketplace for a row of the plan."""
-    told = [name for name in row["fields"] if scope.takes(name)]
+    told = [name for name in row["fields"] if scope.takes(name) or row["in_doubt"]]
     if row["action"] == "withdraw":
         return ["quantity"]
-    if row["action"] == "change" and scope.triggers is not None:
+    if row["action"] == "change" and scope.triggers is not None and not row["in_doubt"]:
         told = [name for name in fields if scope.takes(name) and (name in told or row[f"new:{name}"] is not None)]
     if any(name in PRICED for name in told) and row["new:price"] is not None:
         told = [*told, *(name for name in PRICED if name in fields and name not in told)]

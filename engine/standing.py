@@ -113,8 +113,8 @@ class Standing:
 
 
 def failed(job: Mapping[str, Any]) -> bool:
-    """Whether the job's last run failed: its failures are counted since it last went well."""
-    return bool(job["failures"])
+    """Whether the job's last run failed; `failures` counts all there ever were."""
+    return bool(job["result"] == "failed")
 
 
 def standing(project: Project, clock: Clock) -> Standing:

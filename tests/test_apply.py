@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from marketplaces import account, sandbox
 from projects import RULES, TOML, Shop, make_shop, product
+
+SYNC = 'synchronization "s" { update = every 15m  inventory_price = every 5m }'
 
 
 @pytest.fixture
@@ -149,8 +153,6 @@ def test_a_refusal_is_told_by_product_and_does_not_stop_the_others(shop: Shop):
 def test_a_wrong_token_is_told_and_nothing_is_left_undone_twice(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    from marketplaces import sandbox
-
     monkeypatch.setenv("TOKEN", "wr0ng-s3cret")
     with sandbox(tmp_path / "other.db", token="right") as server:
         shop.toml(f'{TOML}[accounts.main]\naddress = "{server.address}"\ntoken = {{ env = "TOKEN" }}\n')
@@ -185,3 +187,20 @@ def test_every_exchange_and_deed_is_recorded(shop: Shop):
         state.close()
     assert sum(len(json.loads(one["skus"])) for one in deeds) == 250
     assert len(exchanges) == 3 and all(one["status"] == 200 for one in exchanges)
+
+
+def test_a_doubt_about_one_job_s_fields_is_not_ended_by_another_job(shop: Shop):
+    """A detail that got no answer is sent again whichever job comes next, for until then nobody knows what is shown."""
+    shop.rules(SYNC + RULES.replace("connector = sandbox", 'connector = sandbox  synchronization = "s"'))
+    assert shop("apply", "--yes").code == 0
+    shop.products(product(f"S{number:03}", "a red bag", qty=number) for number in range(1, 251))
+    shop("sandbox", "faults", "drop_after=1", "--seed", "1")
+    assert shop("run", "--once").code == 1  # `update` got no answer; `inventory_price` had nothing to send
+    shop("sandbox", "faults", "--off")
+    shop.products(product(f"S{number:03}", "a bag", qty=number) for number in range(1, 251))
+    shop.clock.moment += datetime.timedelta(hours=2)
+
+    assert shop("run", "--once").code == 0
+
+    with account(shop.folder) as market:
+        assert {one.details["name"] for one in market.shown().values()} == {"a bag"}
