@@ -131,7 +131,8 @@ def _read_policy(declaration: syntax.Declaration, accounts: Sequence[syntax.Decl
         return
     policy_type = run.registry.policy_types[declaration.kind.name]
     key = (policy_type.kind, declaration.title.value)
-    reader = Reader(policy_type, run.scope(), run.context(), run.registry.terms(_connectors_of(declaration, accounts)))
+    connectors = _connectors_of(declaration, accounts) or _recognised(declaration, run.registry)
+    reader = Reader(policy_type, run.scope(), run.context(), run.registry.terms(connectors))
     read = read_settings(declaration, reader)
     if read is None:
         run.broken.add(key)
@@ -150,3 +151,18 @@ def _connectors_of(policy: syntax.Declaration, accounts: Sequence[syntax.Declara
         if policy.title is not None and named == policy.title and isinstance(connector, syntax.Name):
             found.append(connector.name)
     return found
+
+
+def _recognised(policy: syntax.Declaration, registry: Registry) -> list[str]:
+    """The marketplaces whose statuses a policy speaks of that no account names yet: it need not map every other's too."""
+    written: set[str] = set()
+    for item in policy.items:
+        if isinstance(item, syntax.Section):
+            keys = [one.key for one in item.items if isinstance(one, syntax.Entry)]
+        elif isinstance(item, syntax.Setting) and isinstance(item.value, syntax.ListOf):
+            keys = list(item.value.items)
+        else:
+            continue
+        written |= {one.name for one in keys if isinstance(one, syntax.Name)}
+        written |= {one.value for one in keys if isinstance(one, syntax.Text)}
+    return [name for name, one in registry.marketplaces.items() if written & {status.code for status in one.statuses}]

@@ -118,8 +118,7 @@ def test_every_status_may_be_mapped_to_every_status():
         for index, market in enumerate(MARKETPLACE_STATUSES)
     )
 
-    account = 'account "main" { connector = aliexpress  order = "p" }'
-    assert problems(f"{WHEN} statuses {{ {entries} }}", account) == []
+    assert problems(f"{WHEN} statuses {{ {entries} }}") == []
 
 
 @pytest.mark.parametrize(
