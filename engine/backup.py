@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from merx.engine.clock import Clock, stamp
 from merx.engine.diagnostic import Diagnostic, PolicyError
-from merx.engine.durable import PARTIAL, replacing, sync_folder
+from merx.engine.durable import PARTIAL, exchanged, replacing, sync_folder
 from merx.engine.lock import FILE as LOCK
 from merx.engine.lock import HOLDER, locked
 from merx.engine.state import FILE, FOLDER, FOLDERS, RESTORING, State, open_state
@@ -171,25 +171,53 @@ def _verify(stage: Path, source: Path, clock: Clock) -> None:
 
 
 def _swap(folder: Path, new: Path, former: Path) -> Path | None:
+    """The new folder takes the old one's name; returns where the old one is, None where there was no state in it.
+
+    Where the system can exchange two names, there is no moment without a whole state under its own.
+    """
     kept = any(path.name not in {LOCK, HOLDER, *FOLDERS} for path in folder.iterdir())
     while former.exists():
         former = former.with_name(f"{former.name}+")
-    folder.rename(former)
-    try:
-        new.rename(folder)
-    except BaseException:
-        former.rename(folder)
-        raise
+    _share(folder, new)
+    new.rename(former)
+    if not exchanged(folder, former):
+        former.rename(new)
+        folder.rename(former)
+        try:
+            new.rename(folder)
+        except BaseException:
+            former.rename(folder)
+            raise
     sync_folder(folder.parent)
-    (former / HOLDER).unlink(missing_ok=True)
-    for path in list(former.iterdir()):
-        # What others keep there, such as a sandbox marketplace, is no part of the state.
-        if path.name not in _OWN and path.suffix != PARTIAL:
-            path.rename(folder / path.name)
+    _clear(former, folder)
     if kept:
         return former
     shutil.rmtree(former, ignore_errors=True)
     return None
+
+
+def _share(folder: Path, new: Path) -> None:
+    """Gives the new folder what stays when the state changes, before anybody can see it: the lock, which would otherwise be
+    free there while it is held, and what others keep in the folder, such as a sandbox marketplace. A link is the same file
+    under two names, so that nothing is missing under either."""
+    for path in folder.iterdir():
+        if path.is_file() and (path.name in {LOCK, HOLDER} or _foreign(path)):
+            # Some systems have no links: then `_clear` moves the file.
+            with contextlib.suppress(OSError):
+                os.link(path, new / path.name)
+
+
+def _clear(former: Path, folder: Path) -> None:
+    """Takes out of the former folder what is no part of its state."""
+    for path in list(former.iterdir()):
+        if path.name in {LOCK, HOLDER} or (_foreign(path) and (folder / path.name).exists()):
+            path.unlink(missing_ok=True)
+        elif _foreign(path):
+            path.rename(folder / path.name)
+
+
+def _foreign(path: Path) -> bool:
+    return path.name not in _OWN and path.suffix != PARTIAL
 
 
 def _unusable(source: Path, why: str) -> PolicyError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         sync_folder(target.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE, of Linux."""
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Each has the other's name from now on, in one step; False where the system has no such step, and nothing changed."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
 
 
 def sync_folder(folder: Path) -> None:

@@ -222,14 +222,8 @@ def open_state(project: Path, clock: Clock | None = None) -> State:
 
     Raises PolicyError: M800 a damaged file, M801 one of a newer merx, M803 a folder that cannot be written, M804 a full disk.
     """
-    folder = project / FOLDER
+    folder = ready(project)
     path = folder / FILE
-    _refuse_remains(project, path)
-    try:
-        for name in FOLDERS:
-            (folder / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from None
     with told(path):
         connection = sqlite3.connect(path, timeout=_BUSY, check_same_thread=False)
         db = Database(connection)
@@ -245,6 +239,21 @@ def open_state(project: Path, clock: Clock | None = None) -> State:
             db.close()
             raise
     return State(folder, clock or SystemClock(), db)
+
+
+def ready(project: Path) -> Path:
+    """The folder of the project's state, made where there is none yet.
+
+    Raises PolicyError: M800, M815 where a state has been there and is not any more, M803 where it cannot be made.
+    """
+    folder = project / FOLDER
+    _refuse_remains(project, folder / FILE)
+    try:
+        for name in FOLDERS:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error.strerror or str(error)) from None
+    return folder
 
 
 def _refuse_remains(project: Path, path: Path) -> None:

@@ -142,39 +142,47 @@ def workspace(doing: str, *, wait: float = 0, write: bool = True) -> Iterator[Wo
     doing: what others are told who want to write meanwhile. write: the lock is held, and a clock that was set back is
     refused. Raises Stop, PolicyError.
     """
-    from merx.engine.lock import locked
     from merx.engine.workspace import open_workspace
 
-    found = open_workspace(project_needed(), clock())
-    try:
+    project, time = project_needed(), clock()
+    with contextlib.ExitStack() as stack:
+        if write:
+            stack.enter_context(_alone(project, doing, time, wait))
+        found = open_workspace(project, time)
+        stack.callback(found.state.close)
         report(one for one in found.problems if one.level == "warning")
-        if not write:
-            yield found
-            return
-        with locked(found.state.folder, doing, found.state.clock, wait=wait):
+        if write:
             found.state.check_clock()
-            yield found
-    finally:
-        found.state.close()
+        yield found
 
 
 @contextlib.contextmanager
 def state(doing: str | None = None, *, wait: float = 0) -> Iterator[State | None]:
     """The state of the project of the working directory, open, without its rules. doing: the lock is held, see `workspace`;
     None only looks, and gives None where there is no state yet. Raises Stop, PolicyError."""
-    from merx.engine.lock import locked
     from merx.engine.state import FILE, FOLDER, open_state
 
-    folder = project_needed().folder
-    if doing is None and not (folder / FOLDER / FILE).exists():
+    project, time = project_needed(), clock()
+    if doing is None and not (project.folder / FOLDER / FILE).exists():
         yield None
         return
-    found = open_state(folder, clock())
-    try:
-        with contextlib.nullcontext() if doing is None else locked(found.folder, doing, found.clock, wait=wait):
+    with contextlib.nullcontext() if doing is None else _alone(project, doing, time, wait):
+        found = open_state(project.folder, time)
+        try:
             yield found
-    finally:
-        found.close()
+        finally:
+            found.close()
+
+
+@contextlib.contextmanager
+def _alone(project: Project, doing: str, time: Clock, wait: float) -> Iterator[None]:
+    """The lock of the project, before anything of it is opened: whoever had to wait for it may find other rules, and a
+    state that was restored meanwhile."""
+    from merx.engine.lock import locked
+    from merx.engine.state import ready
+
+    with locked(ready(project.folder), doing, time, wait=wait):
+        yield
 
 
 def check_rules(

@@ -82,10 +82,10 @@ def carry_out(wish: Wish, change: Callable[[Draft, State | None], object]) -> No
         stack.enter_context(usage())
         if wish.dry_run:
             state = state_if_any(project)
+            if state is not None:
+                stack.callback(state.close)
         else:
             state = _locked_state(project, wish, stack)
-        if state is not None:
-            stack.callback(state.close)
         draft = open_draft(project)
         change(draft, state)
         if not draft.changes:
@@ -107,15 +107,13 @@ _DONE = {"add": "added", "edit": "changed", "remove": "removed", "rename": "rena
 
 def _locked_state(project: Project, wish: Wish, stack: contextlib.ExitStack) -> State:
     from merx.engine.lock import locked
-    from merx.engine.state import open_state
+    from merx.engine.state import open_state, ready
 
+    # The lock comes first: whoever had to wait for it may find a state that was restored meanwhile.
+    stack.enter_context(locked(ready(project.folder), wish.doing, clock(), wait=wish.wait))
     state = open_state(project.folder, clock())
-    try:
-        stack.enter_context(locked(state.folder, wish.doing, state.clock, wait=wish.wait))
-        state.check_clock()
-    except BaseException:
-        state.close()
-        raise
+    stack.callback(state.close)
+    state.check_clock()
     return state
 
 

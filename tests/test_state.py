@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import io
 import random
 import shutil
@@ -251,6 +252,73 @@ def test_another_process_is_named_and_holds_nothing_once_it_is_killed(merx: Call
         holder.send_signal(signal.SIGKILL)
         holder.wait(10)
         assert merx("snapshot", "pull").code == 0
+
+
+RESTORE = """
+import sys
+from merx.cli import run
+from merx.engine import backup
+verify = backup._verify
+def slow(*arguments):
+    verify(*arguments)
+    print("verified", flush=True)
+    sys.stdin.readline()
+backup._verify = slow
+sys.exit(run(["state", "restore", "b.tar"]))
+"""
+WAIT = """
+import filelock
+from merx.cli import main
+acquire = filelock.FileLock.acquire
+def told(*arguments, **named):
+    print("waiting", flush=True)
+    return acquire(*arguments, **named)
+filelock.FileLock.acquire = told
+main()
+"""
+
+
+def test_whoever_waited_for_a_restore_writes_into_what_was_restored(merx: Callable[..., Said], tmp_path: Path):
+    merx("state", "backup", "b.tar")
+    (tmp_path / "other.csv").write_text("sku,price\nX,5\n", encoding="utf-8")
+    with process(tmp_path, RESTORE) as restoring:
+        assert restoring.stdout is not None and restoring.stdin is not None
+        assert restoring.stdout.readline() == "verified\n"
+        with process(tmp_path, WAIT, "snapshot", "import", "other.csv", "--wait", "60") as waiting:
+            assert waiting.stdout is not None and waiting.stdout.readline() == "waiting\n"
+            restoring.stdin.write("\n")
+            restoring.stdin.flush()
+            assert (restoring.wait(30), waiting.wait(30)) == (0, 0)
+
+    assert "other.csv" in merx("snapshot", "list").out.splitlines()[1]
+    # These processes had the system's clock.
+    assert merx("state", "check", "--accept-clock").code == 0
+
+
+@pytest.mark.parametrize("system", ["exchanges", "has no exchange", "has no links either"])
+def test_a_restore_leaves_what_is_no_part_of_the_state(
+    merx: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+):
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if system != "exchanges":
+        monkeypatch.setattr("merx.engine.backup.exchanged", lambda one, other: False)
+    if system == "has no links either":
+        monkeypatch.setattr("os.link", no_links)
+    merx("state", "backup", "b.tar")
+    write(tmp_path, 20)
+    merx("snapshot", "pull")
+    (tmp_path / ".merx" / "sandbox.db").write_bytes(b"what a marketplace shows")
+
+    assert merx("state", "restore", "b.tar").code == 0
+
+    assert len(merx("snapshot", "list").out.splitlines()) == 2
+    assert (tmp_path / ".merx" / "sandbox.db").read_bytes() == b"what a marketplace shows"
+    [former] = tmp_path.glob(".merx.before-restore-*")
+    assert {path.name for path in former.iterdir() if path.is_file()} <= {"state.db", "state.db-wal", "state.db-shm"}
+    assert len(list((former / "snapshots").iterdir())) == 2
+    assert merx("state", "check").code == 0
 
 
 @pytest.mark.parametrize("arguments", [["snapshot", "pull"], ["state", "backup", "b.tar"]])
