@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -24,30 +24,39 @@ def of_text(*texts: str) -> str:
 def of_column(series: pl.Series) -> str:
     """Of the values of one column, its type and its name included. Two contents never share a name in practice: the hash
     is cryptographic."""
-    whole = io.BytesIO()
-    column = pl.col(series.name)
-    # What lies in memory under a null is no part of the content.
-    missing = column.is_null().alias("missing")
-    plain = (
-        series.rechunk().to_frame().select(_filled(column, series.dtype), missing)
-        if series.null_count()
-        else series.to_frame()
-    )
-    # The older layout of Arrow, in which equal columns are equal bytes; the newer one has views into shared buffers.
-    plain.rechunk().write_ipc_stream(whole, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
-    return hashlib.blake2b(whole.getbuffer(), digest_size=_BYTES).hexdigest()
+    made = hashlib.blake2b(f"{series.name}\0{series.dtype}\0".encode("utf-8", "surrogatepass"), digest_size=_BYTES)
+    for one in _plain(series):
+        whole = io.BytesIO()
+        # The older layout of Arrow, in which equal columns are equal bytes; the newer one has views into shared buffers.
+        one.alias("values").to_frame().write_ipc_stream(
+            whole, compression="uncompressed", compat_level=pl.CompatLevel.oldest()
+        )
+        made.update(whole.getbuffer())
+    return made.hexdigest()
 
 
-def _filled(column: pl.Expr, dtype: Any) -> pl.Expr:
+def _plain(series: pl.Series) -> Iterator[pl.Series]:
+    """The values as columns that equal bytes stand for: none has nulls or flags. What lies in memory under a null is no part
+    of the content, and neither are the bits that fill the last byte of a bitmap."""
+    series, dtype = series.rechunk(), series.dtype
+    if series.null_count():
+        yield series.is_null().cast(pl.UInt8)
     if isinstance(dtype, pl.Null):
-        return column.is_null().alias("null")
+        return
     if isinstance(dtype, pl.List):
-        return column.fill_null(pl.lit([], dtype=dtype))
-    return column.fill_null(
-        pl.lit(0).cast(dtype)
-        if dtype.is_numeric() or dtype.is_temporal()
-        else pl.lit("" if dtype == pl.String else False).cast(dtype)
-    )
+        lengths = series.list.len().fill_null(0)
+        yield lengths
+        yield from _plain(series.filter(lengths > 0).explode())
+    elif dtype == pl.Boolean:
+        yield series.fill_null(False).cast(pl.UInt8)
+    else:
+        yield series.fill_null(_nothing(dtype)) if series.null_count() else series
+
+
+def _nothing(dtype: Any) -> Any:
+    if dtype.is_numeric() or dtype.is_temporal():
+        return pl.select(pl.lit(0).cast(dtype)).item()
+    return ""
 
 
 def of_columns(frame: pl.DataFrame) -> dict[str, str]:
