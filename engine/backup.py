@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
@@ -16,7 +15,7 @@ from typing import IO, Any
 
 from merx.engine.clock import Clock, stamp
 from merx.engine.diagnostic import Diagnostic, PolicyError
-from merx.engine.durable import PARTIAL, exchanged, replacing, sync_folder
+from merx.engine.durable import PARTIAL, cannot_write, exchanged, replacing, sync_folder
 from merx.engine.lock import FILE as LOCK
 from merx.engine.lock import HOLDER, locked
 from merx.engine.state import FILE, FOLDER, FOLDERS, RESTORING, State, open_state
@@ -29,7 +28,6 @@ FORMER = f"{FOLDER}.before-restore-"
 """How the name begins that the former state has after a restore."""
 
 _OWN = {FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK, HOLDER, *FOLDERS}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PART = 1 << 20
 
 
@@ -72,13 +70,7 @@ def _written(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            message, help = f"the disk is full: `{target}` cannot be written", "make room, and run the command again"
-            raise PolicyError([Diagnostic("M804", "error", message, None, help)]) from None
-        why = (error.strerror or str(error)).lower()
-        help = "the user who runs merx must be able to write there"
-        message = f"`{target}` cannot be written: {why}"
-        raise PolicyError([Diagnostic("M803", "error", message, None, help)]) from None
+        raise cannot_write(target, error) from None
 
 
 def restore(project: Path, source: Path, clock: Clock, *, wait: float = 0) -> Path | None:

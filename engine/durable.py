@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from merx.engine.diagnostic import Diagnostic, PolicyError
 
 PARTIAL = ".tmp"
 """How the name of a file ends that is not yet whole."""
@@ -38,6 +41,21 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         sync_folder(target.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def cannot_write(path: Path, error: Exception) -> PolicyError:
+    """M804 where there is no more room, M803 for any other reason."""
+    # Polars words what the system said, and loses its number.
+    if getattr(error, "errno", None) in _NO_ROOM or any(os.strerror(one) in str(error) for one in _NO_ROOM):
+        message = f"the disk is full: `{path}` cannot be written"
+        help = "make room on the disk, and run the command again: nothing is lost"
+        return PolicyError([Diagnostic("M804", "error", message, None, help)])
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    help = "give the user who runs merx the right to write there"
+    return PolicyError([Diagnostic("M803", "error", f"`{path}` cannot be written: {reason}", None, help)])
 
 
 _HERE, _EXCHANGE = -100, 2

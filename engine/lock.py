@@ -13,6 +13,7 @@ import filelock
 
 from merx.engine.clock import Clock, stamp
 from merx.engine.diagnostic import Diagnostic, PolicyError
+from merx.engine.durable import cannot_write
 
 FILE = "lock"
 HOLDER = "lock.json"
@@ -35,9 +36,7 @@ def locked(
     except filelock.Timeout:
         raise PolicyError([_held(folder)]) from None
     except OSError as error:
-        message = f"`{folder}` cannot be written: {(error.strerror or str(error)).lower()}"
-        help = "give the user who runs merx the right to write there"
-        raise PolicyError([Diagnostic("M803", "error", message, None, help)]) from None
+        raise cannot_write(folder, error) from None
     try:
         with contextlib.suppress(OSError):
             holder = {"doing": doing, "pid": os.getpid(), "since": stamp(clock.now())}

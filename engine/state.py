@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from sqlite_utils.migrations import Migrations
 
 from merx.engine.clock import TOLERANCE, Clock, SystemClock, moment, stamp
 from merx.engine.diagnostic import Diagnostic, PolicyError
+from merx.engine.durable import cannot_write
 
 FOLDER = ".merx"
 FILE = "state.db"
@@ -252,7 +255,7 @@ def ready(project: Path) -> Path:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from None
+        raise cannot_write(folder, error) from None
     return folder
 
 
@@ -288,34 +291,27 @@ def told(path: Path) -> Iterator[None]:
     except UnicodeDecodeError:
         raise _damaged(path, "it holds text that is none") from None
     except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "full" in text:
-            help = "make room on the disk, and run the command again: nothing is lost"
-            raise PolicyError(
-                [Diagnostic("M804", "error", f"the disk is full: `{path}` cannot be written", None, help)]
-            ) from None
-        if "readonly" in text or "unable to open" in text:
-            raise _unwritable(path, text) from None
-        if "malformed" in text or "not a database" in text or "disk image" in text:
-            raise _damaged(path, text) from None
-        raise PolicyError(
-            [
-                Diagnostic(
-                    "M805",
-                    "error",
-                    f"the state `{path}` cannot be used: {text}",
-                    None,
-                    "`merx state check` looks at it",
-                )
-            ]
-        ) from None
+        raise _fault(path, str(error)) from None
+
+
+_LITTLE = 1 << 20
+"""Bytes: where there is less room than this, what SQLite calls a “disk I/O error” is a full disk."""
+
+
+def _fault(path: Path, text: str) -> PolicyError:
+    failing = "disk I/O" in text
+    if "full" in text or (failing and shutil.disk_usage(path.parent).free < _LITTLE):
+        return cannot_write(path, OSError(errno.ENOSPC, text))
+    if "readonly" in text or "unable to open" in text:
+        return cannot_write(path, OSError(errno.EACCES, text))
+    if "malformed" in text or "not a database" in text or "disk image" in text:
+        return _damaged(path, text)
+    help = (
+        "the disk may be failing: what was written before is not lost" if failing else "`merx state check` looks at it"
+    )
+    return PolicyError([Diagnostic("M805", "error", f"the state `{path}` cannot be used: {text}", None, help)])
 
 
 def _damaged(path: Path, why: str) -> PolicyError:
     help = "restore a copy: `merx state restore FILE`; `merx state check` says what is damaged"
     return PolicyError([Diagnostic("M800", "error", f"the state `{path}` is damaged: {why}", None, help)])
-
-
-def _unwritable(path: Path, why: str) -> PolicyError:
-    help = "give the user who runs merx the right to write there"
-    return PolicyError([Diagnostic("M803", "error", f"`{path}` cannot be written: {why.lower()}", None, help)])

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from merx.engine.diagnostic import Diagnostic, PolicyError
-from merx.engine.durable import replacing
+from merx.engine.durable import cannot_write, replacing
 from merx.engine.types import DIGITS
 
 
@@ -19,14 +19,7 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
         with replacing(path) as stream:
             frame.write_parquet(stream, compression="lz4", statistics=False)
     except (OSError, pl.exceptions.ComputeError) as error:
-        full = "space left" in str(error)
-        message = f"`{path}` cannot be written: {'the disk is full' if full else str(error).lower()}"
-        help = (
-            "make room on the disk, and run the command again"
-            if full
-            else "the user who runs merx must be able to write there"
-        )
-        raise PolicyError([Diagnostic("M804" if full else "M803", "error", message, None, help)]) from None
+        raise cannot_write(path, error) from None
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
