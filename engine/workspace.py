@@ -96,23 +96,36 @@ class Pulled:
     read: Snapshot | None = None
 
 
-def pull(workspace: Workspace, path: Path, *, since: datetime.datetime | None = None, again: bool = False) -> Pulled:
+_PART = "part of "
+"""How the mark of a pull begins that did not take all that the file held."""
+
+
+def pull(
+    workspace: Workspace,
+    path: Path,
+    *,
+    since: datetime.datetime | None = None,
+    whole: bool = False,
+    again: bool = False,
+) -> Pulled:
     """The products of a file as the last snapshot.
 
     A file that is as it was at the last pull is not read. since: only products that the store changed then or later
-    (by `updated_at`) are taken, over those of the last snapshot. again: it is read whatever it looks like.
-    Raises PolicyError where the file cannot be read.
+    (by `updated_at`) are taken, over those of the last snapshot. whole: a file that only a part was taken of is read too.
+    again: it is read whatever it looks like. Raises PolicyError where the file cannot be read.
     """
     mark = _mark(workspace, path)
     origin = str(path.resolve())
     last = latest_snapshot(workspace.state)
-    if last is not None and not again and since is None and (last.origin, last.mark) == (origin, mark):
+    known = {mark} if whole else {mark, _PART + mark}
+    if last is not None and not again and since is None and last.origin == origin and last.mark in known:
         return Pulled(last, False)
     rules = workspace.ruleset
     declared = rules.schema if rules.has_catalog else None
     found = read_products(path, rules.registry.sources, declared=declared, settings=workspace.project.settings)
     if since is not None and last is not None:
         found = _only_since(found, frame_of(last), since, path)
+        mark = _PART + mark
     kept, changed = keep(workspace.state, found, origin, mark)
     return Pulled(kept, changed, found)
 

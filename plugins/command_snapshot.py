@@ -82,7 +82,7 @@ def _take(space: Workspace, path: Path, since: datetime.datetime | None, rejects
     from merx.engine.workspace import pull as pulled_from
 
     with progress(f"reading {path}"):
-        done = pulled_from(space, path, since=since)
+        done = pulled_from(space, path, since=since, whole=True)
     if done.read is not None:
         rejected(done.read, path, most=None if rejects is None else 5)
     if rejects is not None:

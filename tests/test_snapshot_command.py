@@ -223,6 +223,11 @@ def test_since_takes_only_what_the_store_changed(merx: Callable[..., Said], tmp_
     found = json.loads(merx("diff", "latest~1", "latest", "--format", "json").out)
     assert (said.code, said.err) == (0, "")
     assert [one["sku"] for one in found["changed"]] == ["B"]
+    # The next pull takes what this one left out, and after it nothing is left.
+    assert "not read" not in merx("pull").out
+    found = json.loads(merx("diff", "latest~1", "latest", "--format", "json").out)
+    assert [one["sku"] for one in found["changed"]] == ["A"]
+    assert "not read" in merx("pull").out
 
 
 def test_since_needs_the_moment_of_change(merx: Callable[..., Said]):
