@@ -11,7 +11,7 @@ from typing import Any
 
 from merx.engine.accepted import accepted_of
 from merx.engine.accounts import unknown_accounts
-from merx.engine.clock import Clock
+from merx.engine.clock import Clock, moment
 from merx.engine.diagnostic import Diagnostic
 from merx.engine.lock import HOLDER
 from merx.engine.outbox import unfinished
@@ -21,6 +21,9 @@ from merx.engine.snapshots import Kept, latest_snapshot
 from merx.engine.state import FILE, FOLDER, State, open_state
 
 JOB = ("account", "job", "schedule", "due", "started", "finished", "result", "runs", "failures")
+
+REFUSALS = 20
+"""So many of an account are told; `merx log` has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class AccountStanding:
-    """connector: None for an account that the rules do not have (any more). refused: products, by the last plan."""
+    """connector: None for an account that the rules do not have (any more). refused: how many products, by the last plan;
+    refusals: the first of them, with why: sku, code, message."""
 
     account: str
     connector: str | None
@@ -52,20 +56,24 @@ class AccountStanding:
     plan: LastPlan | None
     unfinished: Unfinished | None
     refused: int
+    refusals: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """problems: of the rules. jobs: rows with the columns of `JOB`. lock: who is at work: doing, pid, since. size: of the
-    state, in bytes. attention: what needs somebody, in words; empty where all is well."""
+    """problems: of the rules. age: seconds since the snapshot was pulled. jobs: rows with the columns of `JOB`. lock: who is
+    at work: doing, pid, since. version: of the state, None without one; size: of all that is kept, in bytes. attention:
+    what needs somebody, in words; empty where all is well."""
 
     folder: Path
     files: int
     problems: tuple[Diagnostic, ...]
     snapshot: Kept | None
+    age: int | None
     accounts: tuple[AccountStanding, ...]
     jobs: tuple[Mapping[str, Any], ...]
     lock: Mapping[str, Any] | None
+    version: int | None
     size: int
 
     @property
@@ -103,13 +111,17 @@ class Standing:
             },
             "snapshot": None
             if kept is None
-            else {"id": kept.id, "at": kept.at, "products": kept.products, "rejected": kept.rejected},
+            else {
+                "id": kept.id, "at": kept.at, "age": self.age, "origin": kept.origin, "products": kept.products,
+                "rejected": kept.rejected,
+            },
             "accounts": [asdict(one) for one in self.accounts],
             "jobs": [dict(one) for one in self.jobs],
             "lock": self.lock,
+            "version": self.version,
             "size": self.size,
             "attention": list(self.attention),
-        }
+        }  # fmt: skip
 
 
 def failed(job: Mapping[str, Any]) -> bool:
@@ -126,9 +138,10 @@ def standing(project: Project, clock: Clock) -> Standing:
         ruleset, problems = _checked(project, kept)
         jobs = [] if state is None else state.rows(f"select {', '.join(JOB)} from jobs order by account, job")
         connectors = {title: one.connector for title, one in ruleset.rules.accounts.items()}
+        age = None if kept is None else round((clock.now() - moment(kept.at)).total_seconds())
         return Standing(
-            project.folder, len(ruleset.files), problems, kept, tuple(_accounts(state, connectors)), tuple(jobs),
-            _holder(folder), _size(folder),
+            project.folder, len(ruleset.files), problems, kept, age, tuple(_accounts(state, connectors)), tuple(jobs),
+            _holder(folder), None if state is None else state.version, _size(folder),
         )  # fmt: skip
     finally:
         if state is not None:
@@ -149,7 +162,7 @@ def _checked(project: Project, kept: Kept | None) -> tuple[Ruleset, tuple[Diagno
 def _accounts(state: State | None, connectors: Mapping[str, str]) -> Iterator[AccountStanding]:
     """Those of the rules as they stand there, then those that only the state knows."""
     if state is None:
-        yield from (AccountStanding(title, one, 0, 0, None, None, 0) for title, one in connectors.items())
+        yield from (AccountStanding(title, one, 0, 0, None, None, 0, ()) for title, one in connectors.items())
         return
     rows = state.rows("select title from accounts union select account from plans order by 1")
     for title in dict.fromkeys([*connectors, *(str(row["title"]) for row in rows)]):
@@ -158,12 +171,14 @@ def _accounts(state: State | None, connectors: Mapping[str, str]) -> Iterator[Ac
             "select id, status, at from plans where account = ? order by at desc, rowid desc limit 1", [title]
         )
         plan = None if last is None else LastPlan(**last)
-        refused = None
-        if plan is not None:
-            refused = state.row("select count(distinct sku) as count from refusals where plan = ?", [plan.id])
+        told = "" if plan is None else plan.id
+        refused = state.row("select count(distinct sku) as count from refusals where plan = ?", [told])
+        refusals = state.rows(
+            "select sku, code, message from refusals where plan = ? order by id limit ?", [told, REFUSALS]
+        )
         yield AccountStanding(
             title, connectors.get(title), int(frame["published"].sum()), int(frame["in_doubt"].sum()), plan,
-            _unfinished(state, title), 0 if refused is None else refused["count"],
+            _unfinished(state, title), 0 if refused is None else refused["count"], tuple(refusals),
         )  # fmt: skip
 
 

@@ -170,6 +170,12 @@ class State:
         with told(self.path), self._db.atomic():
             yield
 
+    @property
+    def version(self) -> int:
+        """Of its tables: how many migrations made them."""
+        with told(self.path):
+            return len(MIGRATIONS.applied(self._db))
+
     def now(self) -> str:
         """The moment, as rows carry it."""
         return stamp(self.clock.now())

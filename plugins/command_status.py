@@ -34,6 +34,9 @@ def command(format_: str | None) -> None:
         raise Stop(1)
 
 
+_REFUSALS = 5
+
+
 def _show(told: Mapping[str, Any]) -> None:
     for name, text in _lines(told):
         say(f"{name:<10}{printable(text)}")
@@ -41,6 +44,11 @@ def _show(told: Mapping[str, Any]) -> None:
         say()
         columns = ("account", "connector", "published", "in doubt", "last plan", "batches", "refused")
         table(columns, [_account(one) for one in told["accounts"]], right=("published", "in doubt", "refused"))
+    for one in told["accounts"]:
+        for refusal in one["refusals"][:_REFUSALS]:
+            say(printable(f"  {one['account']} refused {refusal['sku']}: {refusal['message']} ({refusal['code']})"))
+        if one["refused"] > _REFUSALS:
+            say(f"  … and {one['refused'] - _REFUSALS:,} more: `merx log` has them all")
     if told["jobs"]:
         say()
         names = ("account", "job", "schedule", "due", "finished", "result", "runs", "failures")
@@ -64,11 +72,15 @@ def _lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "snapshot", "none"
     else:
         left_out = f", {plural(kept['rejected'], 'row')} left out" if kept["rejected"] else ""
-        yield "snapshot", f"{kept['id'][:10]}, {plural(kept['products'], 'product')}{left_out}, of {kept['at']}"
+        yield (
+            "snapshot",
+            f"{kept['id'][:10]}, {plural(kept['products'], 'product')}{left_out}, of {kept['at']}, {_ago(kept['age'])}",
+        )
     lock = told["lock"]
     if lock is not None:
         yield "at work", f"`{lock['doing']}` (process {lock['pid']}, since {lock['since']})"
-    yield "state", _size(told["size"])
+    version = "none yet" if told["version"] is None else f"version {told['version']}, {_size(told['size'])}"
+    yield "state", version
 
 
 def _account(one: Mapping[str, Any]) -> Sequence[str]:
@@ -82,6 +94,13 @@ def _account(one: Mapping[str, Any]) -> Sequence[str]:
         "" if unfinished is None else f"{unfinished['done']:,} of {unfinished['total']:,}",
         f"{one['refused']:,}",
     )
+
+
+def _ago(seconds: int) -> str:
+    for unit, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit:
+            return f"{plural(seconds // unit, name)} ago"
+    return "just now"
 
 
 def _size(count: int) -> str:

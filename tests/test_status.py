@@ -20,8 +20,8 @@ from merx.engine.accepted import accepted_of, keep_accepted
 from merx.engine.lock import HOLDER, locked
 from merx.engine.state import State, open_state
 
-KEYS = ["folder", "rules", "snapshot", "accounts", "jobs", "lock", "size", "attention"]
-ACCOUNT = ["account", "connector", "published", "in_doubt", "plan", "unfinished", "refused"]
+KEYS = ["folder", "rules", "snapshot", "accounts", "jobs", "lock", "version", "size", "attention"]
+ACCOUNT = ["account", "connector", "published", "in_doubt", "plan", "unfinished", "refused", "refusals"]
 JOB = {
     "account": "sandbox", "job": "update", "schedule": "every 15m", "due": "2026-11-27T08:45:00.000Z",
     "started": "2026-11-27T08:29:00.000Z", "finished": "2026-11-27T08:29:02.000Z", "result": "done", "runs": 3,
@@ -102,11 +102,13 @@ def test_a_new_project_is_well(merx: Callable[..., Said], tmp_path: Path):
     assert told["folder"] == str(tmp_path)
     assert told["rules"] == {"files": 3, "errors": 0, "warnings": 0, "problems": []}
     assert told["snapshot"].pop("id")
-    assert told["snapshot"] == {"at": "2026-11-27T08:30:00.000Z", "products": 1, "rejected": 2}
+    assert told["snapshot"] == {
+        "at": "2026-11-27T08:30:00.000Z", "age": 0, "origin": str(tmp_path / "products.csv"), "products": 1, "rejected": 2,
+    }  # fmt: skip
     assert [list(one) for one in told["accounts"]] == [ACCOUNT]
-    assert list(told["accounts"][0].values()) == ["sandbox", "sandbox", 0, 0, None, None, 0]
+    assert list(told["accounts"][0].values()) == ["sandbox", "sandbox", 0, 0, None, None, 0, []]
     assert (told["jobs"], told["lock"], told["attention"]) == ([], None, [])
-    assert told["size"] > 10_000
+    assert told["size"] > 10_000 and told["version"] >= 2
 
 
 def test_people_read_a_few_lines(merx: Callable[..., Said], state: State):
@@ -120,12 +122,13 @@ def test_people_read_a_few_lines(merx: Callable[..., Said], state: State):
     lines = said.out.splitlines()
     assert (said.code, said.err) == (0, "")
     assert lines[1] == "rules     3 files, no problems"
-    assert lines[2].endswith(", 1 product, 2 rows left out, of 2026-11-27T08:30:00.000Z")
+    assert lines[2].endswith(", 1 product, 2 rows left out, of 2026-11-27T08:30:00.000Z, just now")
     assert lines[5:7] == [
         "account  connector  published  in doubt  last plan                             batches  refused",
         "sandbox  sandbox            2         0  abc applied 2026-11-27T08:30:00.000Z                 1",
     ]
-    assert lines[8].split() == "account job schedule due finished result runs failures".split()
+    assert lines[7] == "  sandbox refused A: too low (PRICE)"
+    assert lines[9].split() == "account job schedule due finished result runs failures".split()
     assert lines[-1] == "all is well"
 
 
