@@ -106,16 +106,25 @@ def changed_products(found: Difference, most: int | None = None) -> Iterator[dic
         yield {"sku": row["sku"], "changes": changes}
 
 
-def as_data(found: Difference) -> dict[str, Any]:
-    """As JSON has it; its keys are stable."""
-    return {
-        "from": found.before.id,
-        "to": found.now.id,
-        "summary": {
-            "added": len(found.added), "removed": len(found.removed), "changed": found.changes.height, "same": found.same,
-        },
-        "attributes": {"added": list(found.new), "removed": list(found.gone), "changed": dict(found.counts)},
-        "added": list(found.added),
-        "removed": list(found.removed),
-        "changed": list(changed_products(found)),
+def lines(found: Difference) -> Iterator[str]:
+    """Its JSON, line by line, a changed product a line: a million of them are never in memory at once. Keys are stable."""
+    summary = {
+        "added": len(found.added), "removed": len(found.removed), "changed": found.changes.height, "same": found.same,
     }  # fmt: skip
+    attributes = {"added": list(found.new), "removed": list(found.gone), "changed": dict(found.counts)}
+    yield "{"
+    yield f'"from": {json.dumps(found.before.id)},'
+    yield f'"to": {json.dumps(found.now.id)},'
+    yield f'"summary": {json.dumps(summary)},'
+    yield f'"attributes": {json.dumps(attributes, ensure_ascii=False)},'
+    yield f'"added": {json.dumps(found.added, ensure_ascii=False)},'
+    yield f'"removed": {json.dumps(found.removed, ensure_ascii=False)},'
+    yield '"changed": ['
+    before = None
+    for one in changed_products(found):
+        if before is not None:
+            yield f"{before},"
+        before = json.dumps(one, ensure_ascii=False)
+    if before is not None:
+        yield before
+    yield "]}"

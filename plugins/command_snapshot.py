@@ -13,7 +13,8 @@ import click
 from merx.engine.diagnostic import Diagnostic, PolicyError
 from merx.engine.hooks import hookimpl
 from merx.engine.snapshot import Snapshot
-from merx.plugins.inputs import format_option, rejected, state, wait_option, workspace, write_rejects
+from merx.plugins.inputs import format_option, output_option, rejected, state, wait_option, workspace, write_rejects
+from merx.plugins.output import into_file, write
 from merx.plugins.terminal import mention, plural, printable, progress, say, table
 
 if TYPE_CHECKING:
@@ -161,16 +162,20 @@ def show(name: str, rejects: Path | None, format_: str | None) -> None:
 @click.argument("before", metavar="A")
 @click.argument("now", metavar="B")
 @format_option("table", "json")
-def diff(before: str, now: str, format_: str | None) -> None:
+@output_option
+def diff(before: str, now: str, format_: str | None, output: Path | None) -> None:
     """Show how the products of snapshot B differ from those of A."""
-    from merx.engine.difference import as_data, difference
+    from merx.engine.difference import difference, lines
 
     with state() as found:
         compared = difference(_named(found, before), _named(found, now))
     if format_ == "json":
-        say(json.dumps(as_data(compared), ensure_ascii=False, indent=2))
+        write(
+            lambda stream: stream.writelines(f"{line}\n".encode("utf-8", "replace") for line in lines(compared)), output
+        )
         return
-    _show(compared)
+    with into_file(output):
+        _show(compared)
 
 
 def _show(found: Difference) -> None:

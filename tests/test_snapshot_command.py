@@ -161,6 +161,19 @@ def test_a_difference_names_products_and_attributes(merx: Callable[..., Said], t
     ]
 
 
+def test_a_difference_is_written_to_a_file_whole(merx: Callable[..., Said], tmp_path: Path):
+    merx("pull")
+    write(tmp_path, "A,11,red", "B,20,blue")
+    merx("pull")
+    shown = merx("diff", "latest~1", "latest", "--format", "json").out
+
+    said = merx("diff", "latest~1", "latest", "--format", "json", "-o", "diff.json")
+
+    assert said == Said(0, "", "")
+    assert (tmp_path / "diff.json").read_text(encoding="utf-8") == shown
+    assert list(json.loads(shown)) == ["from", "to", "summary", "attributes", "added", "removed", "changed"]
+
+
 def test_another_order_is_no_difference(merx: Callable[..., Said], tmp_path: Path):
     merx("pull")
     write(tmp_path, "B,20,blue", "A,10,red")
