@@ -22,7 +22,7 @@ from merx.engine.policy import Interval
 from merx.engine.project import Project
 from merx.engine.publishing import JOBS
 from merx.engine.schedule import jitter, near, next_due, words
-from merx.engine.state import State
+from merx.engine.state import State, ready
 from merx.engine.workspace import open_workspace
 
 LONGEST = 60.0
@@ -191,13 +191,15 @@ class Rounds:
         return Ran(job.account, job.name, result, done.message, time.monotonic() - since, done.held)
 
     def _locked(self, job: _Job, run: str) -> Done | None:
-        workspace = open_workspace(self.find(), self.clock)
-        state = workspace.state
-        try:
-            with locked(state.folder, f"merx run: {job.name}", self.clock, wait=self.wait, stop=self.stop):
-                row = self._row(job.account, job.name)
-                if row is not None and row["due"] is not None and moment(row["due"]) > job.due:
-                    return None
+        project = self.find()
+        # The lock comes first: whoever had to wait for it may find other rules, and a state that was restored meanwhile.
+        with locked(ready(project.folder), f"merx run: {job.name}", self.clock, wait=self.wait, stop=self.stop):
+            row = self._row(job.account, job.name)
+            if row is not None and row["due"] is not None and moment(row["due"]) > job.due:
+                return None
+            workspace = open_workspace(project, self.clock)
+            state = workspace.state
+            try:
                 state.check_clock()
                 self._write(job.account, job.name, started=state.now(), finished=None, result="running")
                 account = chosen_account(workspace.ruleset.rules, job.account)
@@ -205,8 +207,8 @@ class Rounds:
                 publishing = publishing_of(account, workspace.day)
                 Journal(state, job.account, job.name, run, publishing.activity_log).tell("info", done.message)
                 return done
-        finally:
-            state.close()
+            finally:
+                state.close()
 
     def _put_off(self, job: _Job, run: str, message: str, since: float) -> Ran:
         Journal(self.state, job.account, job.name, run).tell("warning", f"put off: {message}")
