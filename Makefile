@@ -62,6 +62,7 @@ wheel: .venv/develops
 
 bench: .venv/develops
 	$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+	$(BIN)/python tests/benchmarks/bench_plan.py
 
 fuzz: .venv/develops
 	MERX_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) tests/test_rulesets.py tests/test_twins.py -k "not planted" $(ARGS)
